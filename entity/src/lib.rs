@@ -1,0 +1,32 @@
+//! Tables as Rust: one SeaORM entity a table, the typed ids and the stored enums.
+//!
+//! No logic, no clocks, no GraphQL, and nothing of ours is imported here. The statements that
+//! make the tables stand in the `migration` crate; what a column means is said here.
+
+pub mod enums;
+pub mod ids;
+pub mod time;
+
+pub mod account;
+pub mod api_key;
+pub mod carrier;
+pub mod carrier_lease;
+pub mod event;
+pub mod event_counter;
+pub mod idempotency;
+pub mod inbound_message;
+pub mod installation;
+pub mod job_lease;
+pub mod login_throttle;
+pub mod membership;
+pub mod message;
+pub mod message_text;
+pub mod one_time_link;
+pub mod parked_receipt;
+pub mod person;
+pub mod refresh_token;
+pub mod route;
+pub mod sender;
+pub mod session;
+pub mod signing_key;
+pub mod submission;

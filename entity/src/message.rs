@@ -1,0 +1,71 @@
+//! Messages: also the queue that dispatch claims from.
+
+use sea_orm::entity::prelude::*;
+
+use crate::enums::{Encoding, MessageClass, MessageStatus, SenderKind};
+use crate::ids::{AccountId, CarrierId, MessageId, TextId};
+use crate::time::UnixMillis;
+
+/// A message to one recipient.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "message")]
+pub struct Model {
+    /// Whose.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account_id: AccountId,
+    /// Its id; ids ascend in the order of acceptance.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: MessageId,
+    /// Its lane.
+    pub class: MessageClass,
+    /// Where it stands.
+    pub status: MessageStatus,
+    /// Grows by one with every change.
+    pub version: i32,
+    /// Accepted under a test key.
+    pub is_test: bool,
+    /// E.164 with the plus sign.
+    pub recipient: String,
+    /// As the phone shows it.
+    pub sender: String,
+    /// What `sender` is.
+    pub sender_kind: SenderKind,
+    /// Its text; the text may be gone.
+    pub text_id: TextId,
+    /// On the air.
+    pub encoding: Encoding,
+    /// On the air, from 1.
+    pub parts: i16,
+    /// The sender's own name for it.
+    pub client_reference: Option<String>,
+    /// The carrier that its route leads to.
+    pub carrier_id: CarrierId,
+    /// When the next thing is due in this status: the send time, the next try, or the last moment for a receipt.
+    pub due_at_ms: UnixMillis,
+    /// The end of its validity.
+    pub expires_at_ms: UnixMillis,
+    /// Tries begun.
+    pub attempt: i16,
+    /// The lease under which it was claimed.
+    pub claim_token: Option<i64>,
+    /// Written before the first octet leaves.
+    pub submitted_at_ms: Option<UnixMillis>,
+    /// The carrier's id of a single part; those of several parts stand in `submission`.
+    pub carrier_message_id: Option<String>,
+    /// The carrier had taken every part.
+    pub sent_at_ms: Option<UnixMillis>,
+    /// It took its final status.
+    pub finished_at_ms: Option<UnixMillis>,
+    /// Parts with a receipt of delivery.
+    pub parts_delivered: i16,
+    /// The public code of what went wrong.
+    pub error_code: Option<String>,
+    /// When the row was made.
+    pub created_at_ms: UnixMillis,
+}
+
+/// Relations are loaded by key, never joined through SeaORM.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,21 @@
+//! Schema migrations, oldest first. A migration that has been released is never edited: expand,
+//! backfill, contract.
+
+pub use sea_orm_migration::prelude::*;
+
+mod ddl;
+mod m20261122_000001_create_identity;
+mod m20261122_000002_create_messaging;
+
+/// The list that `heliograph migrate up` and the start of the program run.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_create_identity::Migration),
+            Box::new(m20261122_000002_create_messaging::Migration),
+        ]
+    }
+}

@@ -1,0 +1,362 @@
+//! Typed settings: defaults compiled in, then a file, then the environment, then the command line.
+//!
+//! Everything is validated here, at start, and all faults are reported at once. What each setting
+//! means, its unit and range, stands beside its default in `config/default.toml`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+/// The text of `config/default.toml`.
+pub const DEFAULTS: &str = include_str!("../config/default.toml");
+const ENV_PREFIX: &str = "HELIOGRAPH__";
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The process and its address.
+    pub server: Server,
+    /// Where things are kept.
+    pub store: Store,
+    /// Accounts, log-ins, tokens.
+    pub identity: Identity,
+    /// Limits of the GraphQL edge.
+    pub graphql: Graphql,
+    /// Sending.
+    pub messages: Messages,
+    /// Logs and traces.
+    pub telemetry: Telemetry,
+}
+
+/// The process and its address.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// Development or production.
+    pub environment: Environment,
+    /// What this node does.
+    pub roles: Vec<NodeRole>,
+    /// The address that clients reach; empty: from `listen`.
+    pub public_url: String,
+    /// Origins that browsers may call from.
+    pub cors_origins: Vec<String>,
+    /// Seconds that a shutdown may take.
+    pub shutdown_timeout_s: u64,
+}
+
+/// How guarded the edges are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    /// Explorer and introspection for anyone.
+    Development,
+    /// Neither for strangers.
+    Production,
+}
+
+/// A part that a node may play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeRole {
+    /// Serves HTTP.
+    Api,
+    /// Hands messages to carriers and runs sweeps.
+    Worker,
+}
+
+/// Where things are kept.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Directory of the SQLite file and the generated keys.
+    pub data_dir: PathBuf,
+    /// Empty: SQLite in `data_dir`.
+    pub database_url: String,
+    /// PostgreSQL connections of this node.
+    pub connections_max: u32,
+    /// Base64 of 32 bytes; empty: from a file in `data_dir`.
+    pub master_key: String,
+}
+
+impl std::fmt::Debug for Store {
+    /// Hides the key and the URL, which may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+/// Accounts, log-ins, tokens.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Whether strangers may make an account.
+    pub sign_up_open: bool,
+    /// Seconds.
+    pub access_token_ttl_s: i64,
+    /// Seconds.
+    pub session_ttl_s: i64,
+    /// KiB of memory of one password hash.
+    pub argon2_memory_kib: u32,
+}
+
+/// Limits of the GraphQL edge.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graphql {
+    /// Bytes.
+    pub body_bytes_max: usize,
+    /// Bytes.
+    pub document_bytes_max: usize,
+    /// Tokens.
+    pub document_tokens_max: usize,
+    /// Levels.
+    pub depth_max: usize,
+    /// Of one operation.
+    pub aliases_max: usize,
+    /// Of one operation.
+    pub directives_max: usize,
+    /// Of one operation.
+    pub root_fields_max: usize,
+    /// Points.
+    pub complexity_max: usize,
+    /// Milliseconds.
+    pub operation_timeout_ms: u64,
+    /// On one socket.
+    pub socket_subscriptions_max: usize,
+    /// Bytes.
+    pub socket_message_bytes_max: usize,
+}
+
+/// Sending.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Messages {
+    /// Messages claimed at once.
+    pub claim_batch: u32,
+    /// Results and receipts written at once.
+    pub settle_batch: usize,
+    /// Seconds.
+    pub receipt_timeout_s: i64,
+    /// Seconds.
+    pub late_receipt_s: i64,
+    /// Seconds.
+    pub idempotency_ttl_s: i64,
+    /// Seconds.
+    pub event_retention_s: i64,
+}
+
+/// Logs and traces.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// Filter, as in `RUST_LOG`.
+    pub log: String,
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Where traces go; empty: nowhere.
+    pub otlp_endpoint: String,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For programs.
+    Json,
+}
+
+/// What the command line sets over file and environment; `None` leaves them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Overrides {
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+    /// `--data-dir`
+    pub data_dir: Option<PathBuf>,
+    /// `--database-url`
+    pub database_url: Option<String>,
+    /// `--roles`
+    pub roles: Option<Vec<NodeRole>>,
+}
+
+/// The address of a store: `sqlite:<path>` or `postgres://…`. Printing it hides the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The SQLite file of a data directory.
+    pub fn in_directory(directory: &Path) -> Self {
+        Self(format!("sqlite:{}", directory.join("heliograph.db").display()))
+    }
+
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// [`UnknownScheme`] unless it begins with `sqlite:`, `postgres:` or `postgresql:`.
+    pub fn parse(text: &str) -> Result<Self, UnknownScheme> {
+        let known = ["sqlite:", "postgres:", "postgresql:"];
+        if known.iter().any(|scheme| text.starts_with(scheme)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(UnknownScheme)
+        }
+    }
+
+    /// Whether it names a SQLite file.
+    pub fn is_sqlite(&self) -> bool {
+        self.0.starts_with("sqlite:")
+    }
+
+    /// The text to connect with, password and all.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((before, after)) = self.0.split_once("://") else { return f.write_str(&self.0) };
+        let Some((credentials, host)) = after.rsplit_once('@') else { return f.write_str(&self.0) };
+        let user = credentials.split(':').next().unwrap_or_default();
+        write!(f, "{before}://{user}:…@{host}")
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A database URL that is neither SQLite's nor PostgreSQL's.
+#[derive(Debug, thiserror::Error)]
+#[error("a database URL begins with sqlite: or postgres:")]
+pub struct UnknownScheme;
+
+/// All that is wrong with the settings, a line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct SettingsError(pub Vec<String>);
+
+impl Settings {
+    /// Reads and validates the settings.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with every fault found.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, SettingsError> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(path) = file {
+            if !path.is_file() {
+                return Err(SettingsError(vec![format!("no settings file {}", path.display())]));
+            }
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        figment = figment.merge(settings_environment());
+        for (key, value) in values_from_files()? {
+            figment = figment.merge(Serialized::default(&key, value));
+        }
+        if let Some(listen) = overrides.listen {
+            figment = figment.merge(Serialized::default("server.listen", listen));
+        }
+        if let Some(roles) = &overrides.roles {
+            figment = figment.merge(Serialized::default("server.roles", roles));
+        }
+        if let Some(data_dir) = &overrides.data_dir {
+            figment = figment.merge(Serialized::default("store.data_dir", data_dir));
+        }
+        if let Some(url) = &overrides.database_url {
+            figment = figment.merge(Serialized::default("store.database_url", url));
+        }
+        let settings: Self = figment.extract().map_err(|errors| {
+            SettingsError(errors.into_iter().map(|error| error.to_string()).collect())
+        })?;
+        settings.validated()
+    }
+
+    fn validated(self) -> Result<Self, SettingsError> {
+        let mut faults = Vec::new();
+        {
+            let mut range = |name: &str, value: i64, min: i64, max: i64| {
+                if !(min..=max).contains(&value) {
+                    faults.push(format!("{name} is {value}: it must be from {min} to {max}"));
+                }
+            };
+            let (server, store, identity) = (&self.server, &self.store, &self.identity);
+            range("server.shutdown_timeout_s", server.shutdown_timeout_s as i64, 1, 300);
+            range("store.connections_max", store.connections_max.into(), 2, 500);
+            range("identity.access_token_ttl_s", identity.access_token_ttl_s, 60, 3_600);
+            range("identity.session_ttl_s", identity.session_ttl_s, 3_600, 31_536_000);
+            range("identity.argon2_memory_kib", identity.argon2_memory_kib.into(), 8, 1 << 20);
+            range("messages.claim_batch", self.messages.claim_batch.into(), 1, 1_000);
+            range("messages.settle_batch", self.messages.settle_batch as i64, 1, 5_000);
+            range("messages.receipt_timeout_s", self.messages.receipt_timeout_s, 1, 2_592_000);
+            range("messages.late_receipt_s", self.messages.late_receipt_s, 1, 2_592_000);
+            range("messages.idempotency_ttl_s", self.messages.idempotency_ttl_s, 60, 31_536_000);
+            range("messages.event_retention_s", self.messages.event_retention_s, 60, 315_360_000);
+            range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
+        }
+        if self.server.roles.is_empty() {
+            faults.push("server.roles is empty: name api, worker or both".to_owned());
+        }
+        let url = &self.store.database_url;
+        if !url.is_empty() && DatabaseUrl::parse(url).is_err() {
+            faults.push("store.database_url must begin with sqlite: or postgres:".to_owned());
+        }
+        if faults.is_empty() { Ok(self) } else { Err(SettingsError(faults)) }
+    }
+
+    /// The store that these settings name.
+    ///
+    /// # Panics
+    /// Never on settings that came from [`Settings::load`], which checked the URL.
+    pub fn database_url(&self) -> DatabaseUrl {
+        if self.store.database_url.is_empty() {
+            return DatabaseUrl::in_directory(&self.store.data_dir);
+        }
+        DatabaseUrl::parse(&self.store.database_url).expect("checked when loaded")
+    }
+
+    /// The address that clients reach, without a slash at its end.
+    pub fn public_url(&self) -> String {
+        if self.server.public_url.is_empty() {
+            format!("http://{}", self.server.listen)
+        } else {
+            self.server.public_url.trim_end_matches('/').to_owned()
+        }
+    }
+}
+
+/// The environment's settings, without the `…_FILE` variables, which name files.
+fn settings_environment() -> Env {
+    Env::prefixed(ENV_PREFIX)
+        .filter(|name| !name.as_str().to_ascii_lowercase().ends_with("_file"))
+        .split("__")
+}
+
+fn file_variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars().filter_map(|(name, path)| {
+        let name = name.strip_prefix(ENV_PREFIX)?;
+        name.ends_with("_FILE").then(|| (name.to_lowercase(), path))
+    })
+}
+
+fn values_from_files() -> Result<Vec<(String, String)>, SettingsError> {
+    let mut faults = Vec::new();
+    let mut values = Vec::new();
+    for (name, path) in file_variables() {
+        let key = name.trim_end_matches("_file").replace("__", ".");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => values.push((key, text.trim().to_owned())),
+            Err(error) => faults.push(format!("{key}: cannot read {path}: {error}")),
+        }
+    }
+    if faults.is_empty() { Ok(values) } else { Err(SettingsError(faults)) }
+}

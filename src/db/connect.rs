@@ -1,0 +1,126 @@
+//! Opening the store.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
+
+use super::{Db, Store};
+use crate::config::DatabaseUrl;
+
+/// SQLite readers beside the one writer.
+const SQLITE_READERS_MAX: u32 = 4;
+/// How long a statement waits for another process (the command line beside a server) to finish.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pages of the writer's cache: 64 MiB (negative: KiB).
+const SQLITE_CACHE_KIB: &str = "-65536";
+/// How long a caller waits for a connection before it is told `UNAVAILABLE`.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a PostgreSQL connection may be idle and still be used without a ping.
+const IDLE_UNTESTED_MAX: Duration = Duration::from_secs(1);
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It is there and does not answer, or is not there.
+    #[error("the store {url} cannot be opened")]
+    Unreachable {
+        /// Which.
+        url: DatabaseUrl,
+        /// Why.
+        source: DbErr,
+    },
+}
+
+impl Db {
+    /// Opens the store, making the SQLite file if there is none. Runs no migration.
+    ///
+    /// `connections_max` bounds PostgreSQL's pool.
+    ///
+    /// # Errors
+    /// [`ConnectError::Unreachable`].
+    pub async fn open(url: &DatabaseUrl, connections_max: u32) -> Result<Self, ConnectError> {
+        let opened = match Store::of(url) {
+            Store::Sqlite => open_sqlite(url).await,
+            Store::Postgres => open_postgres(url, connections_max).await,
+        };
+        opened.map_err(|source| ConnectError::Unreachable { url: url.clone(), source })
+    }
+
+    /// Closes all connections; on SQLite this also folds the write-ahead log into the file.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn close(self) -> Result<(), DbErr> {
+        self.reader.close().await?;
+        self.writer.close().await
+    }
+}
+
+fn options(url: &DatabaseUrl) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.expose());
+    options.sqlx_logging(false).record_stmt_in_spans(false).acquire_timeout(ACQUIRE_TIMEOUT);
+    options
+}
+
+/// Opens the writer first, which makes the file, then the readers.
+async fn open_sqlite(url: &DatabaseUrl) -> Result<Db, DbErr> {
+    let writer = Database::connect({
+        let mut options = options(url);
+        options.max_connections(1).min_connections(1).test_before_acquire(false);
+        // A full backlog of writers is not a fault of the store: they wait their turn.
+        options.acquire_timeout(Duration::from_secs(60));
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                // FULL: what was answered survives a power cut.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(SQLITE_BUSY_TIMEOUT)
+                .foreign_keys(true)
+                .pragma("cache_size", SQLITE_CACHE_KIB)
+                .pragma("wal_autocheckpoint", "4000")
+                // Bulk updates join a few given rows with a large table by its key. Left free to
+                // index the given rows on the fly, SQLite walks the large table whole instead as
+                // soon as there are some hundred of them: 350 messages a second, not thousands.
+                .pragma("automatic_index", "off")
+        });
+        options
+    })
+    .await?;
+    // Creating the file's first page here lets readers open it even before the migrations.
+    writer.execute_unprepared("PRAGMA user_version").await?;
+    let reader = Database::connect({
+        let mut options = options(url);
+        options.max_connections(SQLITE_READERS_MAX).min_connections(1).test_before_acquire(false);
+        options.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite.pragma("query_only", "on").busy_timeout(SQLITE_BUSY_TIMEOUT)
+        });
+        options
+    })
+    .await?;
+    Ok(Db { store: Store::Sqlite, reader, writer, url: url.clone() })
+}
+
+async fn open_postgres(url: &DatabaseUrl, connections_max: u32) -> Result<Db, DbErr> {
+    let mut options = options(url);
+    options.max_connections(connections_max).min_connections(1);
+    // A connection that has been idle may have died with its server: a ping is cheaper than an
+    // error. A busy one is not asked.
+    options.test_before_acquire_if_idle_for(IDLE_UNTESTED_MAX);
+    options.map_sqlx_postgres_opts(|postgres| {
+        // Every statement of ours has its index. Statistics lag behind a table that grows by
+        // thousands of rows a second, and a plan made for the empty table would be kept: without
+        // this the queue is scanned whole until the next ANALYZE. For the same reason some given
+        // rows are joined with a table one by one over its key, never by reading the table.
+        postgres.options([
+            ("enable_seqscan", "off"),
+            ("enable_bitmapscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("jit", "off"),
+        ])
+    });
+    let pool: DatabaseConnection = Database::connect(options).await?;
+    Ok(Db { store: Store::Postgres, reader: pool.clone(), writer: pool, url: url.clone() })
+}

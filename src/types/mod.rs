@@ -1,0 +1,15 @@
+//! Pure value types that parse on construction. No store, no clock, no network, and no knowledge
+//! of carriers; everything above may use them.
+
+/// Opaque positions for paging and streams.
+pub mod cursor;
+/// The magic test recipients and the scripts that a simulated carrier plays for them.
+pub mod magic;
+/// E.164 phone numbers.
+pub mod phone;
+/// Values that are never shown.
+pub mod secret;
+/// What a message is sent from.
+pub mod sender;
+/// SMS text: alphabets, parts, decoding.
+pub mod sms_text;
