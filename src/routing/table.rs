@@ -1,0 +1,139 @@
+//! The routes in memory: a trie of digits, made once and then only read.
+
+use entity::enums::CarrierKind;
+use entity::ids::CarrierId;
+use entity::{carrier, route};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+
+/// Stands for "no child"; the root is nobody's child.
+const NONE: u32 = 0;
+
+/// An immutable table of routes. [`choose`](Self::choose) takes at most 15 steps.
+#[derive(Clone, Debug)]
+pub struct RouteTable {
+    /// The first is the root.
+    nodes: Vec<Node>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// By digit, the place of the child in `nodes`.
+    children: [u32; 10],
+    carrier_id: Option<CarrierId>,
+}
+
+impl Default for RouteTable {
+    /// No routes.
+    fn default() -> Self {
+        Self { nodes: vec![Node::default()] }
+    }
+}
+
+impl RouteTable {
+    /// Reads the routes of all enabled carriers. Two statements.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn load<C: ConnectionTrait>(connection: &C) -> Result<Self, DbErr> {
+        let enabled: Vec<CarrierId> = carrier::Entity::find()
+            .select_only()
+            .column(carrier::Column::Id)
+            .filter(carrier::Column::Enabled.eq(true))
+            .filter(carrier::Column::Kind.ne(CarrierKind::Simulator))
+            .into_tuple()
+            .all(connection)
+            .await?;
+        let routes: Vec<(String, CarrierId)> = route::Entity::find()
+            .select_only()
+            .columns([route::Column::Prefix, route::Column::CarrierId])
+            .filter(route::Column::CarrierId.is_in(enabled))
+            .into_tuple()
+            .all(connection)
+            .await?;
+        Ok(Self::new(routes.iter().map(|(prefix, carrier_id)| (prefix.as_str(), *carrier_id))))
+    }
+
+    /// A table of these prefixes, digits each; a later one replaces an equal earlier one.
+    pub fn new<'a>(routes: impl IntoIterator<Item = (&'a str, CarrierId)>) -> Self {
+        let mut table = Self::default();
+        for (prefix, carrier_id) in routes {
+            table.insert(prefix, carrier_id);
+        }
+        table
+    }
+
+    /// The carrier of the longest prefix of `digits` (E.164 without the plus sign).
+    pub fn choose(&self, digits: &str) -> Option<CarrierId> {
+        let mut node = &self.nodes[0];
+        let mut chosen = node.carrier_id;
+        for byte in digits.bytes() {
+            let Some(digit) = digit(byte) else { break };
+            let child = node.children[digit];
+            if child == NONE {
+                break;
+            }
+            node = &self.nodes[child as usize];
+            chosen = node.carrier_id.or(chosen);
+        }
+        chosen
+    }
+
+    fn insert(&mut self, prefix: &str, carrier_id: CarrierId) {
+        let mut at = 0;
+        for digit in prefix.bytes().filter_map(digit) {
+            let mut child = self.nodes[at].children[digit];
+            if child == NONE {
+                child = u32::try_from(self.nodes.len()).expect("ROUTES_MAX prefixes of 15 digits");
+                self.nodes.push(Node::default());
+                self.nodes[at].children[digit] = child;
+            }
+            at = child as usize;
+        }
+        self.nodes[at].carrier_id = Some(carrier_id);
+    }
+}
+
+fn digit(byte: u8) -> Option<usize> {
+    byte.is_ascii_digit().then(|| usize::from(byte - b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn carrier(n: u128) -> CarrierId {
+        CarrierId(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let table = RouteTable::new([
+            ("44", carrier(1)),
+            ("4477", carrier(2)),
+            ("447700900123", carrier(3)),
+            ("1", carrier(4)),
+        ]);
+        for (digits, chosen) in [
+            ("442071234567", Some(1)),
+            ("447712345678", Some(2)),
+            ("447700900123", Some(3)),
+            ("447700900124", Some(2)),
+            ("12025550123", Some(4)),
+            ("4", None),
+            ("4915112345678", None),
+            ("", None),
+        ] {
+            assert_eq!(table.choose(digits), chosen.map(carrier), "{digits}");
+        }
+    }
+
+    #[test]
+    fn the_empty_prefix_takes_the_rest() {
+        let table = RouteTable::new([("", carrier(9)), ("44", carrier(1))]);
+        assert_eq!(table.choose("4915112345678"), Some(carrier(9)));
+        assert_eq!(table.choose("447712345678"), Some(carrier(1)));
+        assert_eq!(RouteTable::default().choose("447712345678"), None);
+    }
+}
