@@ -1,0 +1,255 @@
+//! Checks what a caller wants to send, item by item, in memory: no store, no clock of its own.
+
+use entity::enums::{Encoding, MessageClass, SenderKind};
+use entity::ids::CarrierId;
+use entity::time::UnixMillis;
+
+use super::model::default_validity_ms;
+use crate::types::phone::{PhoneNumber, PhoneNumberError, Region};
+use crate::types::sender::{Sender, SenderError};
+use crate::types::sms_text::{self, SmsText, SmsTextError};
+
+/// A message may be scheduled this far ahead: 30 days, so that its text is not kept for longer.
+const SEND_AHEAD_MAX_MS: i64 = 30 * 24 * 3_600_000;
+/// The shortest validity, in seconds: less cannot be kept by a carrier.
+const VALIDITY_MIN_S: i32 = 30;
+/// The longest validity, in seconds: 48 hours, what carriers store at most.
+const VALIDITY_MAX_S: i32 = 48 * 3_600;
+/// Characters of a client reference.
+const CLIENT_REFERENCE_CHARS_MAX: usize = 100;
+
+/// A message as its sender gives it.
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
+pub struct NewMessage {
+    /// The recipient: E.164, or national with the account's default region.
+    pub to: String,
+    /// The sender, registered with the account and approved.
+    pub from: String,
+    /// The content.
+    pub text: String,
+    /// Its lane; transactional if absent.
+    pub class: Option<MessageClass>,
+    /// The caller's own name for it, 1 to 100 characters.
+    pub client_reference: Option<String>,
+    /// Not before this time; at once if absent. At most 30 days ahead.
+    pub send_at: Option<UnixMillis>,
+    /// Worth sending for this long after it becomes due: 30 s to 48 h; by class if absent.
+    pub validity_period_seconds: Option<i32>,
+}
+
+impl std::fmt::Debug for NewMessage {
+    /// Shows neither text nor number.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewMessage").field("class", &self.class).finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with one item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ItemErrorCode {
+    /// `to` is not a phone number that exists.
+    InvalidRecipient,
+    /// `to` is a number that no mobile phone has (fixed line, premium rate, service).
+    UnsupportedRecipient,
+    /// A live key named a test number, or a test key one that is neither test number nor valid.
+    TestRecipient,
+    /// `from` is not a name, short code or number.
+    InvalidSender,
+    /// `from` is not registered with the account, or not approved.
+    SenderNotApproved,
+    /// `text` is empty.
+    EmptyText,
+    /// `text` is longer than 10 parts.
+    TextTooLong,
+    /// `text` holds a NUL character.
+    InvalidText,
+    /// `clientReference` is empty or longer than 100 characters.
+    InvalidClientReference,
+    /// `sendAt` lies more than 30 days ahead.
+    SendAtTooFar,
+    /// `validityPeriodSeconds` is out of 30 to 172,800.
+    InvalidValidityPeriod,
+    /// No carrier serves the recipient's country or network.
+    NoRoute,
+}
+
+/// What is wrong with one item, in words.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ItemError {
+    /// For programs.
+    pub code: ItemErrorCode,
+    /// For people; names no number and no text.
+    pub message: String,
+    /// The field of the item.
+    pub field: String,
+}
+
+impl ItemError {
+    fn new(code: ItemErrorCode, field: &str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), field: field.to_owned() }
+    }
+}
+
+/// What the checks may know.
+pub(super) struct Rules<'a> {
+    pub(super) now: UnixMillis,
+    pub(super) is_test: bool,
+    pub(super) default_region: Option<Region>,
+    /// Whether the account may use a sender of this value.
+    pub(super) is_approved: &'a (dyn Fn(&str) -> bool + Sync),
+    /// The carrier that serves E.164 digits.
+    pub(super) route: &'a (dyn Fn(&str) -> Option<CarrierId> + Sync),
+}
+
+/// An item that can be sent.
+pub(super) struct Checked {
+    pub(super) recipient: PhoneNumber,
+    pub(super) sender: String,
+    pub(super) sender_kind: SenderKind,
+    pub(super) text: SmsText,
+    pub(super) encoding: Encoding,
+    pub(super) parts: i16,
+    pub(super) class: MessageClass,
+    pub(super) client_reference: Option<String>,
+    pub(super) carrier_id: CarrierId,
+    /// In the future: scheduled.
+    pub(super) due_at: UnixMillis,
+    pub(super) expires_at: UnixMillis,
+}
+
+/// A sender's stored value and kind.
+pub(super) fn stored_sender(sender: &Sender) -> (String, SenderKind) {
+    match sender {
+        Sender::Alphanumeric(name) => (name.as_str().to_owned(), SenderKind::Alphanumeric),
+        Sender::International(number) => (number.e164().to_owned(), SenderKind::International),
+        Sender::ShortCode(code) => (code.as_str().to_owned(), SenderKind::ShortCode),
+    }
+}
+
+/// Checks one item.
+pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, ItemError> {
+    let recipient = recipient(&item.to, rules)?;
+    let sender = Sender::parse(&item.from).map_err(|error| bad_sender(&error))?;
+    let (sender, sender_kind) = stored_sender(&sender);
+    if !(rules.is_approved)(&sender) {
+        return Err(ItemError::new(
+            ItemErrorCode::SenderNotApproved,
+            "from",
+            "this sender is not registered with the account, or not approved yet",
+        ));
+    }
+    let text = SmsText::new(item.text).map_err(bad_text)?;
+    let class = item.class.unwrap_or(MessageClass::Transactional);
+    let due_at = due_at(item.send_at, rules.now)?;
+    let expires_at = due_at.plus_ms(validity_ms(item.validity_period_seconds, class)?);
+    check_client_reference(item.client_reference.as_deref())?;
+    let carrier_id = (rules.route)(recipient.digits()).ok_or_else(|| {
+        ItemError::new(ItemErrorCode::NoRoute, "to", "no carrier serves this recipient's network")
+    })?;
+    let count = text.count();
+    Ok(Checked {
+        recipient,
+        sender,
+        sender_kind,
+        encoding: match count.encoding {
+            sms_text::Encoding::Gsm7 => Encoding::Gsm7,
+            sms_text::Encoding::Ucs2 => Encoding::Ucs2,
+        },
+        parts: i16::try_from(count.parts).unwrap_or(i16::MAX),
+        text,
+        class,
+        client_reference: item.client_reference,
+        carrier_id,
+        due_at,
+        expires_at,
+    })
+}
+
+fn recipient(to: &str, rules: &Rules<'_>) -> Result<PhoneNumber, ItemError> {
+    let is_test_number = PhoneNumber::parse_test(to);
+    if let Ok(number) = is_test_number {
+        if rules.is_test {
+            return Ok(number);
+        }
+        return Err(ItemError::new(
+            ItemErrorCode::TestRecipient,
+            "to",
+            "test numbers are for test keys only",
+        ));
+    }
+    let number =
+        PhoneNumber::parse(to, rules.default_region).map_err(|error| bad_number(&error))?;
+    number.ensure_mobile(&[]).map_err(|error| bad_number(&error))?;
+    Ok(number)
+}
+
+fn bad_number(error: &PhoneNumberError) -> ItemError {
+    let code = match error {
+        PhoneNumberError::FixedLine | PhoneNumberError::Premium | PhoneNumberError::Service => {
+            ItemErrorCode::UnsupportedRecipient
+        }
+        PhoneNumberError::NotATestNumber => ItemErrorCode::TestRecipient,
+        PhoneNumberError::Empty
+        | PhoneNumberError::Unparsable
+        | PhoneNumberError::MissingRegion
+        | PhoneNumberError::UnassignedCountryCode
+        | PhoneNumberError::ImpossibleLength
+        | PhoneNumberError::Invalid => ItemErrorCode::InvalidRecipient,
+    };
+    ItemError::new(code, "to", error.to_string())
+}
+
+fn bad_sender(error: &SenderError) -> ItemError {
+    ItemError::new(ItemErrorCode::InvalidSender, "from", error.to_string())
+}
+
+fn bad_text(error: SmsTextError) -> ItemError {
+    let code = match error {
+        SmsTextError::Empty => ItemErrorCode::EmptyText,
+        SmsTextError::TooLong => ItemErrorCode::TextTooLong,
+        SmsTextError::Nul => ItemErrorCode::InvalidText,
+    };
+    ItemError::new(code, "text", error.to_string())
+}
+
+fn due_at(send_at: Option<UnixMillis>, now: UnixMillis) -> Result<UnixMillis, ItemError> {
+    let due_at = send_at.unwrap_or(now).max(now);
+    if due_at.since(now) > SEND_AHEAD_MAX_MS {
+        return Err(ItemError::new(
+            ItemErrorCode::SendAtTooFar,
+            "sendAt",
+            "a message can be scheduled at most 30 days ahead",
+        ));
+    }
+    Ok(due_at)
+}
+
+fn validity_ms(seconds: Option<i32>, class: MessageClass) -> Result<i64, ItemError> {
+    let Some(seconds) = seconds else { return Ok(default_validity_ms(class)) };
+    if (VALIDITY_MIN_S..=VALIDITY_MAX_S).contains(&seconds) {
+        return Ok(i64::from(seconds) * 1_000);
+    }
+    Err(ItemError::new(
+        ItemErrorCode::InvalidValidityPeriod,
+        "validityPeriodSeconds",
+        format!("a validity period is from {VALIDITY_MIN_S} to {VALIDITY_MAX_S} seconds"),
+    ))
+}
+
+fn check_client_reference(reference: Option<&str>) -> Result<(), ItemError> {
+    let Some(reference) = reference else { return Ok(()) };
+    let chars = reference.chars().count();
+    // PostgreSQL cannot store NUL, and no other control character belongs into a name.
+    let plain = !reference.chars().any(char::is_control);
+    if (1..=CLIENT_REFERENCE_CHARS_MAX).contains(&chars) && plain {
+        return Ok(());
+    }
+    Err(ItemError::new(
+        ItemErrorCode::InvalidClientReference,
+        "clientReference",
+        format!(
+            "a client reference has 1 to {CLIENT_REFERENCE_CHARS_MAX} characters, none of them a control character"
+        ),
+    ))
+}

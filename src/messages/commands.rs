@@ -1,0 +1,332 @@
+//! What callers do with messages: send, estimate, cancel.
+
+use std::collections::{BTreeSet, HashSet};
+
+use entity::enums::{AccountStatus, Encoding, MessageStatus, SenderStatus};
+use entity::ids::{AccountId, MessageId};
+use entity::time::UnixMillis;
+use entity::{account, sender};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use serde::{Deserialize, Serialize};
+
+use super::accept::{Checked, ItemError, NewMessage, Rules, check};
+use super::batch::{Batch, StoredResult};
+use super::idempotency::{self, Claim};
+use super::model;
+use super::store::{Changed, RETURNING_CHANGED};
+use crate::authz::Action;
+use crate::carriers::registry::SIMULATOR_CARRIER_ID;
+use crate::ctx::Ctx;
+use crate::db::{Bulk, BulkColumn, BulkType, Tx};
+use crate::error::{Error, Failed};
+use crate::events::{self, Topic};
+use crate::keys::Purpose;
+use crate::routing::RouteTable;
+use crate::types::phone::Region;
+use crate::types::sms_text::offending_characters;
+
+/// Messages of one call of `sendMessages` or `estimateMessages`, and ids of one `cancelMessages`:
+/// what one transaction writes within some tens of milliseconds.
+pub const BATCH_MAX: usize = 1_000;
+/// Characters of an idempotency key.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+const SEND_OPERATION: &str = "sendMessages";
+
+/// What to send.
+#[derive(Clone, Debug, Serialize)]
+pub struct SendInput {
+    /// 1 to 255 characters, unique for the call; kept for 7 days.
+    pub idempotency_key: String,
+    /// 1 to 1,000.
+    pub messages: Vec<NewMessage>,
+}
+
+/// An accepted message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// `Queued` or `Scheduled`, as it was when accepted.
+    pub status: MessageStatus,
+}
+
+/// What became of each item, in the order given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendOutcome {
+    /// One an item.
+    pub results: Vec<Result<SentMessage, ItemError>>,
+    /// Whether this is the answer to an earlier call with the same key.
+    pub replayed: bool,
+}
+
+/// Why a whole batch was refused; nothing of it was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchRejection {
+    /// No item.
+    #[error("name at least one message")]
+    Empty,
+    /// More than [`BATCH_MAX`] items.
+    #[error("at most {BATCH_MAX} messages go into one call")]
+    TooMany,
+    /// Empty, too long, or with control characters.
+    #[error(
+        "an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters, none of them a control character"
+    )]
+    InvalidIdempotencyKey,
+    /// The key was used for something else.
+    #[error("this idempotency key was used with another input")]
+    IdempotencyKeyReused,
+    /// The account may not send.
+    #[error("the account is suspended")]
+    AccountSuspended,
+}
+
+/// Accepts messages: each item stands for itself, and what is accepted is durable when this
+/// returns. The same key with the same input gives the same answer again, once more or at once.
+///
+/// # Errors
+/// [`BatchRejection`]; nothing is stored then.
+pub async fn send(
+    ctx: &Ctx,
+    routes: &RouteTable,
+    input: SendInput,
+) -> Result<SendOutcome, Error<BatchRejection>> {
+    let account_id = ctx.actor.require_in_account(Action::SendMessages)?;
+    check_batch(input.messages.len())?;
+    check_key(&input.idempotency_key)?;
+    let input_mac = mac_of(ctx, &input)?;
+    let reader = ctx.db.reader();
+    let key = input.idempotency_key.as_str();
+    match idempotency::look_up(reader, account_id, SEND_OPERATION, key, &input_mac).await? {
+        Claim::New => {}
+        Claim::Replay(result) => return replay(&result),
+        Claim::Reused => return Err(Error::Rejected(BatchRejection::IdempotencyKeyReused)),
+    }
+    let checked = check_items(ctx, account_id, routes, input.messages).await?;
+    let batch = Batch::new(ctx, account_id, checked);
+    let stored = serde_json::to_string(&batch.results).map_err(Failed::internal)?;
+    let (batch_ref, key, stored_ref) = (&batch, input.idempotency_key.as_str(), stored.as_str());
+    let claim = ctx
+        .db
+        .write(|tx| async move {
+            let used = idempotency::Use {
+                account_id,
+                operation: SEND_OPERATION,
+                key,
+                input_mac,
+                result: stored_ref,
+                now: batch_ref.now,
+            };
+            let claim = idempotency::claim(&tx, &used).await?;
+            if matches!(claim, Claim::New) {
+                batch_ref.insert(&tx).await?;
+            }
+            Ok::<_, DbErr>(claim)
+        })
+        .await?;
+    match claim {
+        Claim::New => {
+            batch.ring(ctx);
+            Ok(SendOutcome {
+                results: batch.results.into_iter().map(Into::into).collect(),
+                replayed: false,
+            })
+        }
+        Claim::Replay(result) => replay(&result),
+        Claim::Reused => Err(Error::Rejected(BatchRejection::IdempotencyKeyReused)),
+    }
+}
+
+fn check_batch(items: usize) -> Result<(), Error<BatchRejection>> {
+    match items {
+        0 => Err(Error::Rejected(BatchRejection::Empty)),
+        1..=BATCH_MAX => Ok(()),
+        _ => Err(Error::Rejected(BatchRejection::TooMany)),
+    }
+}
+
+fn check_key(key: &str) -> Result<(), Error<BatchRejection>> {
+    let chars = key.chars().count();
+    let fits = (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&chars);
+    if fits && !key.chars().any(char::is_control) {
+        Ok(())
+    } else {
+        Err(Error::Rejected(BatchRejection::InvalidIdempotencyKey))
+    }
+}
+
+fn mac_of(ctx: &Ctx, input: &SendInput) -> Result<[u8; 32], Failed> {
+    // The mode is part of the input: a test key and a live key may use the same key text.
+    let text = zeroize::Zeroizing::new(
+        serde_json::to_vec(&(ctx.actor.is_test(), &input.messages)).map_err(Failed::internal)?,
+    );
+    Ok(ctx.master_key.hash(Purpose::Idempotency, &text))
+}
+
+fn replay(result: &str) -> Result<SendOutcome, Error<BatchRejection>> {
+    let results: Vec<StoredResult> = serde_json::from_str(result).map_err(Failed::internal)?;
+    Ok(SendOutcome { results: results.into_iter().map(Into::into).collect(), replayed: true })
+}
+
+async fn check_items(
+    ctx: &Ctx,
+    account_id: AccountId,
+    routes: &RouteTable,
+    messages: Vec<NewMessage>,
+) -> Result<Vec<Result<Checked, ItemError>>, Error<BatchRejection>> {
+    let account = account::Entity::find_by_id(account_id).one(ctx.db.reader()).await?;
+    let account = account.ok_or(Failed::Unauthenticated)?;
+    if account.status != AccountStatus::Active {
+        return Err(Error::Rejected(BatchRejection::AccountSuspended));
+    }
+    let is_test = ctx.actor.is_test();
+    let approved =
+        if is_test { HashSet::new() } else { approved_senders(ctx, account_id, &messages).await? };
+    let simulated = |_: &str| Some(SIMULATOR_CARRIER_ID);
+    let routed = |digits: &str| routes.choose(digits);
+    let rules = Rules {
+        now: ctx.clock.now(),
+        is_test,
+        default_region: account
+            .default_region
+            .as_deref()
+            .and_then(|text| text.parse::<Region>().ok()),
+        is_approved: &|value| is_test || approved.contains(value),
+        route: if is_test { &simulated } else { &routed },
+    };
+    Ok(messages.into_iter().map(|item| check(item, &rules)).collect())
+}
+
+/// Which of the senders in `messages` the account may use, by stored value.
+async fn approved_senders(
+    ctx: &Ctx,
+    account_id: AccountId,
+    messages: &[NewMessage],
+) -> Result<HashSet<String>, DbErr> {
+    let named: BTreeSet<String> = messages
+        .iter()
+        .map(|message| message.from.as_str())
+        .collect::<HashSet<_>>()
+        .into_iter()
+        .filter_map(|from| crate::types::sender::Sender::parse(from).ok())
+        .map(|sender| super::accept::stored_sender(&sender).0)
+        .collect();
+    let found = sender::Entity::find()
+        .select_only()
+        .column(sender::Column::Value)
+        .filter(sender::Column::AccountId.eq(account_id))
+        .filter(sender::Column::Value.is_in(named))
+        .filter(sender::Column::Status.eq(SenderStatus::Approved))
+        .into_tuple::<String>()
+        .all(ctx.db.reader())
+        .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// What a message would take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// E.164 with the plus sign.
+    pub to: String,
+    /// On the air.
+    pub encoding: Encoding,
+    /// On the air.
+    pub parts: i16,
+    /// Distinct characters that force UCS-2, at most 20.
+    pub offending_characters: Vec<char>,
+}
+
+/// Says what messages would take, by the same checks as [`send`]. Stores nothing.
+///
+/// # Errors
+/// [`BatchRejection`] but for those about keys.
+pub async fn estimate(
+    ctx: &Ctx,
+    routes: &RouteTable,
+    messages: Vec<NewMessage>,
+) -> Result<Vec<Result<Estimate, ItemError>>, Error<BatchRejection>> {
+    let account_id = ctx.actor.require_in_account(Action::SendMessages)?;
+    check_batch(messages.len())?;
+    let checked = check_items(ctx, account_id, routes, messages).await?;
+    let estimate = |item: Checked| Estimate {
+        to: item.recipient.e164().to_owned(),
+        encoding: item.encoding,
+        parts: item.parts,
+        offending_characters: offending_characters(item.text.as_str()),
+    };
+    Ok(checked.into_iter().map(|item| item.map(estimate)).collect())
+}
+
+/// What became of a wish to cancel one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelResult {
+    /// It is canceled, now or since an earlier call.
+    Canceled,
+    /// It is on its way, or over.
+    TooLate,
+    /// There is no such message.
+    NotFound,
+}
+
+const ID_COLUMNS: &[BulkColumn] =
+    &[BulkColumn::new("account_id", BulkType::Uuid), BulkColumn::new("id", BulkType::Uuid)];
+
+/// Cancels what has not begun to leave, each message for itself, and says in the order given what
+/// became of each. Canceling again changes nothing.
+///
+/// # Errors
+/// [`BatchRejection::Empty`] and [`BatchRejection::TooMany`].
+pub async fn cancel(
+    ctx: &Ctx,
+    ids: &[MessageId],
+) -> Result<Vec<CancelResult>, Error<BatchRejection>> {
+    let account_id = ctx.actor.require_in_account(Action::CancelMessages)?;
+    check_batch(ids.len())?;
+    let now = ctx.clock.now();
+    let distinct: &BTreeSet<MessageId> = &ids.iter().copied().collect();
+    let changed = ctx
+        .db
+        .write(|tx| async move {
+            let changed = cancel_rows(&tx, account_id, distinct, now).await?;
+            let events = changed.iter().map(|message| message.event(now)).collect();
+            events::append(&tx, events).await?;
+            Ok::<_, DbErr>(changed)
+        })
+        .await?;
+    if !changed.is_empty() {
+        ctx.doorbell.ring(Topic::Events(account_id));
+    }
+    let statuses = super::queries::statuses(ctx, account_id, distinct).await?;
+    let result_of = |id: &MessageId| match statuses.get(id) {
+        None => CancelResult::NotFound,
+        Some(MessageStatus::Canceled) => CancelResult::Canceled,
+        Some(_) => CancelResult::TooLate,
+    };
+    Ok(ids.iter().map(result_of).collect())
+}
+
+async fn cancel_rows(
+    tx: &Tx,
+    account_id: AccountId,
+    ids: &BTreeSet<MessageId>,
+    now: UnixMillis,
+) -> Result<Vec<Changed>, DbErr> {
+    let mut rows = Bulk::new(ID_COLUMNS);
+    for id in ids {
+        rows.push([account_id.0.into(), id.0.into()]);
+    }
+    let cancelable: Vec<String> = MessageStatus::ALL
+        .iter()
+        .filter(|status| model::is_cancelable(**status))
+        .map(|status| status.code().to_string())
+        .collect();
+    let sql = format!(
+        "UPDATE message SET status = {canceled}, version = version + 1, finished_at_ms = {{1}}, \
+         error_code = 'CANCELED' FROM rows WHERE message.account_id = rows.account_id \
+         AND message.id = rows.id AND message.status + 0 IN ({cancelable}) {RETURNING_CHANGED}",
+        canceled = MessageStatus::Canceled.code(),
+        cancelable = cancelable.join(", "),
+    );
+    let changed = rows.query(tx, &sql, vec![now.0.into()]).await?;
+    changed.iter().map(Changed::read).collect()
+}

@@ -1,0 +1,47 @@
+//! After a crash: messages that an earlier holder of the lease claimed and never settled. They may
+//! have left, so each is taken as an uncertain submission, not as queued.
+
+use entity::ids::CarrierId;
+use entity::message;
+use sea_orm::DbErr;
+
+use super::settle::{Group, Settler};
+use super::verdict::{Circumstances, InFlightMessage, verdict};
+use crate::carriers::PartOutcome;
+use crate::ctx::Platform;
+use crate::messages::store;
+
+/// Settles everything that was claimed under a lower token. Returns how many messages.
+pub(super) async fn left_behind(
+    platform: &Platform,
+    carrier_id: CarrierId,
+    token: i64,
+) -> Result<usize, DbErr> {
+    let mut settled = 0;
+    loop {
+        let found =
+            store::claimed(platform.db.migrator(), carrier_id, "claim_token < $2", token).await?;
+        if found.is_empty() {
+            return Ok(settled);
+        }
+        settled += found.len();
+        // All of one transaction must be of one token: it is part of the compare-and-set.
+        let old_token = found[0].claim_token.unwrap_or_default();
+        let same = found.iter().filter(|message| message.claim_token == Some(old_token));
+        let group = Group {
+            results: same.map(|message| uncertain(platform, message)).collect(),
+            ..Group::default()
+        };
+        Settler { platform, carrier_id, token: old_token }.settle(&group, false).await?;
+    }
+}
+
+fn uncertain(
+    platform: &Platform,
+    message: &message::Model,
+) -> (InFlightMessage, super::verdict::Verdict) {
+    let in_flight = InFlightMessage::of(message);
+    let outcomes = vec![PartOutcome::Uncertain; usize::try_from(message.parts).unwrap_or(1)];
+    let verdict = verdict(&in_flight, &outcomes, Circumstances::of(platform));
+    (in_flight, verdict)
+}

@@ -1,0 +1,405 @@
+//! One running carrier: claims and hands over, takes what comes back, keeps the lease.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use entity::enums::SenderKind;
+use entity::ids::{CarrierId, MessageId};
+use entity::message::Model as Message;
+use sea_orm::DbErr;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::claim::{Claimer, Turns};
+use super::lease::{Lease, RENEW_INTERVAL};
+use super::settle::{Group, Settler};
+use super::verdict::{Circumstances, InFlightMessage, verdict};
+use super::{parked, recover};
+use crate::carriers::{
+    Ack, Address, Carrier, CarrierEvent, CarrierHandle, LinkState, NotSubmitted, PartOutcome,
+    PartPayload, Platform as CarrierPlatform, Submission, SubmissionResult,
+};
+use crate::ctx::Platform;
+use crate::events::{POLL_INTERVAL, Topic};
+use crate::messages::model::reference_of;
+use crate::messages::{store, text_store};
+use crate::types::sms_text::{self, Reference16, SegmentOptions, SmsText, segment};
+
+/// Claimed and not settled, in batches: what a crash makes uncertain, and enough to keep a fast
+/// carrier busy while results are being committed.
+const IN_FLIGHT_BATCHES_MAX: usize = 4;
+/// Wait after the store failed.
+const STORE_RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// What was claimed and is not settled.
+#[derive(Debug, Default)]
+struct InFlight {
+    messages: Mutex<HashMap<MessageId, InFlightMessage>>,
+    shrunk: Notify,
+}
+
+impl InFlight {
+    fn len(&self) -> usize {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn add(&self, claimed: &[Message]) {
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        messages.extend(claimed.iter().map(|message| (message.id, InFlightMessage::of(message))));
+    }
+
+    fn get(&self, id: MessageId) -> Option<InFlightMessage> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn remove(&self, ids: impl Iterator<Item = MessageId>) {
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            messages.remove(&id);
+        }
+        drop(messages);
+        self.shrunk.notify_one();
+    }
+}
+
+/// Runs `carrier` under `lease` until `stop`, until the lease is lost, or until the carrier ends.
+/// Returns after everything in flight is settled.
+pub(super) async fn run(
+    platform: Arc<Platform>,
+    carrier: Box<dyn Carrier>,
+    lease: Lease,
+    stop: CancellationToken,
+) {
+    let carrier_id = lease.carrier_id;
+    match recover_until_done(&platform, &lease, &stop).await {
+        Some(0) => {}
+        Some(messages) => tracing::warn!(
+            carrier.id = %carrier_id, messages,
+            "messages were being handed over when a node ended; they are now uncertain"
+        ),
+        None => return,
+    }
+    let carrier_stop = CancellationToken::new();
+    let parts =
+        CarrierPlatform { clock: platform.clock.clone(), randomness: platform.randomness.clone() };
+    let CarrierHandle { submissions, events, link, task } =
+        carrier.start(parts, carrier_stop.clone());
+    let shared = Arc::new(Shared {
+        platform,
+        carrier_id,
+        token: lease.token,
+        in_flight: InFlight::default(),
+        lease: watch::Sender::new(lease),
+        turns: Mutex::default(),
+    });
+    let settling = tokio::spawn(Arc::clone(&shared).settle_all(events));
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = shared.keep_lease(&link) => {
+            tracing::warn!(carrier.id = %carrier_id, "another node took this carrier over");
+        }
+        () = shared.claim_all(&submissions, link.clone()) => {}
+    }
+    // The carrier answers what it holds, then closes its events, which ends the settling.
+    drop(submissions);
+    carrier_stop.cancel();
+    if let Err(error) = settling.await {
+        tracing::error!(carrier.id = %carrier_id, %error, "settling ended before its time");
+    }
+    let _ = task.await;
+    let lease = *shared.lease.borrow();
+    if let Err(error) = lease.release(&shared.platform).await {
+        tracing::warn!(carrier.id = %carrier_id, %error, "cannot release the lease; it will expire");
+    }
+}
+
+async fn recover_until_done(
+    platform: &Platform,
+    lease: &Lease,
+    stop: &CancellationToken,
+) -> Option<usize> {
+    loop {
+        match recover::left_behind(platform, lease.carrier_id, lease.token).await {
+            Ok(settled) => return Some(settled),
+            Err(error) => {
+                tracing::warn!(carrier.id = %lease.carrier_id, %error, "cannot recover yet");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = platform.clock.sleep(STORE_RETRY_DELAY) => {}
+        }
+    }
+}
+
+/// What the loops of one carrier share.
+struct Shared {
+    platform: Arc<Platform>,
+    carrier_id: CarrierId,
+    token: i64,
+    in_flight: InFlight,
+    lease: watch::Sender<Lease>,
+    turns: Mutex<Turns>,
+}
+
+impl Shared {
+    /// Renews the lease until another node has it.
+    async fn keep_lease(&self, link: &watch::Receiver<LinkState>) {
+        loop {
+            self.platform.clock.sleep(RENEW_INTERVAL).await;
+            let mut lease = *self.lease.borrow();
+            let bound = link.borrow().bound;
+            match lease.renew(&self.platform, bound).await {
+                Ok(true) => {
+                    self.lease.send_replace(lease);
+                }
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(carrier.id = %self.carrier_id, %error, "cannot renew the lease");
+                }
+            }
+        }
+    }
+
+    /// Waits until the lease is good for a while: at once, or after its next renewal.
+    async fn wait_for_safe_lease(&self) {
+        let mut renewed = self.lease.subscribe();
+        // An error means the sender is gone; `self` holds it.
+        let _ = renewed.wait_for(|lease| lease.is_safe(self.platform.clock.now())).await;
+    }
+
+    /// Claims and hands over for as long as the carrier takes submissions.
+    async fn claim_all(
+        &self,
+        submissions: &mpsc::Sender<Submission>,
+        mut link: watch::Receiver<LinkState>,
+    ) {
+        let mut bell = self.platform.doorbell.listen(Topic::Queue(self.carrier_id));
+        let mut doubtful = false;
+        loop {
+            let rate_parts_per_s = match link.wait_for(|link| link.bound > 0).await {
+                Ok(link) => link.rate_parts_per_s,
+                Err(_) => return,
+            };
+            self.wait_for_room(rate_parts_per_s).await;
+            bell.borrow_and_update();
+            self.wait_for_safe_lease().await;
+            let claimed = match self.claim(&mut doubtful, rate_parts_per_s).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    doubtful = true;
+                    tracing::warn!(carrier.id = %self.carrier_id, %error, "cannot claim; trying again");
+                    self.platform.clock.sleep(STORE_RETRY_DELAY).await;
+                    continue;
+                }
+            };
+            if claimed.is_empty() {
+                tokio::select! {
+                    _ = bell.changed() => {}
+                    () = self.platform.clock.sleep(POLL_INTERVAL) => {}
+                }
+                continue;
+            }
+            for submission in claimed {
+                if submissions.send(submission).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn batch(&self) -> usize {
+        self.platform.settings.messages.claim_batch as usize
+    }
+
+    /// Waits until a batch fits. A slow carrier is claimed for by the second: what is claimed can
+    /// no longer be canceled, nor overtaken by a one-time password.
+    async fn wait_for_room(&self, rate_parts_per_s: f64) {
+        let most = self.batch() * IN_FLIGHT_BATCHES_MAX;
+        let by_rate = if rate_parts_per_s > 0.0 { rate_parts_per_s.ceil() as usize } else { most };
+        let in_flight_max = by_rate.clamp(1, most);
+        loop {
+            let shrunk = self.in_flight.shrunk.notified();
+            if self.in_flight.len() < in_flight_max {
+                return;
+            }
+            shrunk.await;
+        }
+    }
+
+    async fn claim(
+        &self,
+        doubtful: &mut bool,
+        rate_parts_per_s: f64,
+    ) -> Result<Vec<Submission>, DbErr> {
+        if *doubtful {
+            self.release_unheard_claims().await?;
+            *doubtful = false;
+        }
+        let by_rate = match rate_parts_per_s {
+            rate if rate > 0.0 => rate.ceil() as usize,
+            _ => usize::MAX,
+        };
+        let claimer = Claimer {
+            carrier_id: self.carrier_id,
+            token: self.token,
+            now: self.platform.clock.now(),
+            limit: self.batch().min(by_rate).max(1),
+        };
+        let turns = &self.turns;
+        let (claimed, texts) = self
+            .platform
+            .db
+            .write(|tx| async move {
+                // Taken out for the time of the attempt: a retry starts without the memory.
+                let mut taken =
+                    std::mem::take(&mut *turns.lock().unwrap_or_else(PoisonError::into_inner));
+                let claimed = claimer.claim(&tx, &mut taken).await?;
+                let keys = claimed.iter().map(|message| (message.account_id, message.text_id));
+                let texts = text_store::read_for_dispatch(&tx, keys).await?;
+                *turns.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+                Ok::<_, DbErr>((claimed, texts))
+            })
+            .await?;
+        self.in_flight.add(&claimed);
+        Ok(claimed.into_iter().map(|message| submission(message, &texts)).collect())
+    }
+
+    /// After a claim whose commit was not heard of: what it marked never left, and goes back.
+    async fn release_unheard_claims(&self) -> Result<(), DbErr> {
+        let connection = self.platform.db.migrator();
+        let marked =
+            store::claimed(connection, self.carrier_id, "claim_token = $2", self.token).await?;
+        let unheard = marked.into_iter().filter(|message| self.in_flight.get(message.id).is_none());
+        let results = unheard.map(|message| {
+            let in_flight = InFlightMessage::of(&message);
+            let outcome = PartOutcome::NotSubmitted(NotSubmitted::Disconnected);
+            let verdict = verdict(&in_flight, &[outcome], Circumstances::of(&self.platform));
+            (in_flight, verdict)
+        });
+        let group = Group { results: results.collect(), ..Group::default() };
+        self.settler().settle(&group, false).await?;
+        Ok(())
+    }
+
+    fn settler(&self) -> Settler<'_> {
+        Settler { platform: &self.platform, carrier_id: self.carrier_id, token: self.token }
+    }
+
+    /// Writes what the carrier reports until it closes its events.
+    async fn settle_all(self: Arc<Self>, mut events: mpsc::Receiver<CarrierEvent>) {
+        let settle_max = self.platform.settings.messages.settle_batch;
+        let mut look_for_parked = true;
+        let mut taken = Vec::with_capacity(settle_max);
+        while events.recv_many(&mut taken, settle_max).await > 0 {
+            let (group, acks) = self.group(taken.drain(..));
+            let parked = self.settle_until_done(&group, look_for_parked).await;
+            for ack in acks {
+                ack.done();
+            }
+            self.in_flight.remove(group.results.iter().map(|(message, _)| message.id));
+            look_for_parked = parked || self.may_have_parked(look_for_parked).await;
+        }
+    }
+
+    /// Whether receipts may still be waiting; asks the store only while it last said yes.
+    async fn may_have_parked(&self, before: bool) -> bool {
+        if !before {
+            return false;
+        }
+        parked::any(self.platform.db.reader(), self.carrier_id).await.unwrap_or(true)
+    }
+
+    fn group(&self, taken: impl Iterator<Item = CarrierEvent>) -> (Group, Vec<Ack>) {
+        let mut group = Group::default();
+        let mut acks = Vec::new();
+        let at = Circumstances::of(&self.platform);
+        for event in taken {
+            match event {
+                CarrierEvent::Result(result) => self.push_result(&mut group, &result, at),
+                CarrierEvent::Receipt(receipt, ack) => {
+                    group.receipts.push(receipt);
+                    acks.push(ack);
+                }
+                CarrierEvent::Inbound(message, ack) => {
+                    group.push_inbound(&self.platform, message);
+                    acks.push(ack);
+                }
+            }
+        }
+        (group, acks)
+    }
+
+    fn push_result(&self, group: &mut Group, result: &SubmissionResult, at: Circumstances) {
+        let Some(message) = self.in_flight.get(result.message_id) else {
+            tracing::error!(message.id = %result.message_id, "a result for what was not submitted");
+            return;
+        };
+        let verdict = verdict(&message, &result.parts, at);
+        group.results.push((message, verdict));
+    }
+
+    /// Nothing that a carrier reported may be lost: it is written as soon as the store is back.
+    async fn settle_until_done(&self, group: &Group, look_for_parked: bool) -> bool {
+        loop {
+            match self.settler().settle(group, look_for_parked).await {
+                Ok(settled) => return settled.parked,
+                Err(error) => {
+                    tracing::warn!(
+                        carrier.id = %self.carrier_id, %error,
+                        "cannot write results and receipts; trying again"
+                    );
+                    self.platform.clock.sleep(STORE_RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+}
+
+/// A claimed message as the carrier takes it. A text that is gone or unreadable cannot have been
+/// accepted so, but the message must not hang: an empty one is refused by the carrier.
+fn submission(message: Message, texts: &HashMap<entity::ids::TextId, String>) -> Submission {
+    let text = texts.get(&message.text_id).cloned().unwrap_or_default();
+    let reference = reference_of(message.id);
+    let parts = payloads(text, reference).unwrap_or_else(|| {
+        tracing::error!(message.id = %message.id, "the text of a message is missing");
+        vec![PartPayload { octets: bytes::Bytes::new(), data_coding: 0, has_header: false }]
+    });
+    Submission {
+        message_id: message.id,
+        attempt: message.attempt,
+        from: address(message.sender, message.sender_kind),
+        to: message.recipient.trim_start_matches('+').to_owned(),
+        parts,
+        expires_at: message.expires_at_ms,
+        reference,
+        wants_receipt: true,
+    }
+}
+
+fn payloads(text: String, reference: u16) -> Option<Vec<PartPayload>> {
+    let text = SmsText::new(text).ok()?;
+    let options = SegmentOptions::with_reference(Reference16(reference));
+    let segments = segment(&text, options).ok()?;
+    let data_coding = match segments.encoding {
+        sms_text::Encoding::Gsm7 => sms_text::Encoding::Gsm7.data_coding(),
+        sms_text::Encoding::Ucs2 => sms_text::Encoding::Ucs2.data_coding(),
+    };
+    let payload = |segment: sms_text::Segment| PartPayload {
+        octets: segment.octets.into(),
+        data_coding,
+        has_header: segment.has_header,
+    };
+    Some(segments.segments.into_iter().map(payload).collect())
+}
+
+fn address(sender: String, kind: SenderKind) -> Address {
+    match kind {
+        SenderKind::Alphanumeric => Address::Alphanumeric(sender),
+        SenderKind::International => {
+            Address::International(sender.trim_start_matches('+').to_owned())
+        }
+        SenderKind::ShortCode => Address::ShortCode(sender),
+    }
+}

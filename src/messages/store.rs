@@ -1,0 +1,133 @@
+//! SeaORM and bulk statements on messages that more than one file of this domain uses.
+
+use entity::enums::{EventKind, MessageStatus};
+use entity::ids::{AccountId, CarrierId, MessageId};
+use entity::message::Model as Message;
+use entity::time::UnixMillis;
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult, Statement};
+
+use crate::db::{Bulk, BulkColumn, BulkType, Tx};
+use crate::events::NewEvent;
+
+const MESSAGE_COLUMNS: &[BulkColumn] = &[
+    BulkColumn::new("account_id", BulkType::Uuid),
+    BulkColumn::new("id", BulkType::Uuid),
+    BulkColumn::new("class", BulkType::SmallInt),
+    BulkColumn::new("status", BulkType::SmallInt),
+    BulkColumn::new("is_test", BulkType::Bool),
+    BulkColumn::new("recipient", BulkType::Text),
+    BulkColumn::new("sender", BulkType::Text),
+    BulkColumn::new("sender_kind", BulkType::SmallInt),
+    BulkColumn::new("text_id", BulkType::Uuid),
+    BulkColumn::new("encoding", BulkType::SmallInt),
+    BulkColumn::new("parts", BulkType::SmallInt),
+    BulkColumn::nullable("client_reference", BulkType::Text),
+    BulkColumn::new("carrier_id", BulkType::Uuid),
+    BulkColumn::new("due_at_ms", BulkType::BigInt),
+    BulkColumn::new("expires_at_ms", BulkType::BigInt),
+    BulkColumn::new("created_at_ms", BulkType::BigInt),
+];
+
+const MESSAGE_INSERT: &str = "INSERT INTO message (account_id, id, class, status, version, \
+    is_test, recipient, sender, sender_kind, text_id, encoding, parts, client_reference, \
+    carrier_id, due_at_ms, expires_at_ms, attempt, parts_delivered, created_at_ms) \
+    SELECT account_id, id, class, status, 1, is_test, recipient, sender, sender_kind, text_id, \
+    encoding, parts, client_reference, carrier_id, due_at_ms, expires_at_ms, 0, 0, created_at_ms \
+    FROM rows";
+
+/// Inserts new messages, in one statement.
+pub(super) async fn insert_messages(tx: &Tx, messages: &[Message]) -> Result<(), DbErr> {
+    let mut rows = Bulk::new(MESSAGE_COLUMNS);
+    for message in messages {
+        rows.push([
+            message.account_id.0.into(),
+            message.id.0.into(),
+            message.class.code().into(),
+            message.status.code().into(),
+            message.is_test.into(),
+            message.recipient.clone().into(),
+            message.sender.clone().into(),
+            message.sender_kind.code().into(),
+            message.text_id.0.into(),
+            message.encoding.code().into(),
+            message.parts.into(),
+            message.client_reference.clone().into(),
+            message.carrier_id.0.into(),
+            message.due_at_ms.0.into(),
+            message.expires_at_ms.0.into(),
+            message.created_at_ms.0.into(),
+        ]);
+    }
+    rows.execute(tx, MESSAGE_INSERT, Vec::new()).await?;
+    Ok(())
+}
+
+/// A message whose status a statement changed, as the statement returned it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Changed {
+    pub(super) account_id: AccountId,
+    pub(super) id: MessageId,
+    pub(super) status: MessageStatus,
+    pub(super) version: i32,
+    pub(super) error_code: Option<String>,
+}
+
+/// What an `UPDATE message` returns for [`Changed`].
+pub(super) const RETURNING_CHANGED: &str =
+    "RETURNING message.account_id, message.id, message.status, message.version, message.error_code";
+
+impl Changed {
+    /// Reads a row of [`RETURNING_CHANGED`].
+    pub(super) fn read(row: &QueryResult) -> Result<Self, DbErr> {
+        Ok(Self {
+            account_id: row.try_get("", "account_id")?,
+            id: row.try_get("", "id")?,
+            status: row.try_get("", "status")?,
+            version: row.try_get("", "version")?,
+            error_code: row.try_get("", "error_code")?,
+        })
+    }
+
+    /// The event that tells of the change.
+    pub(super) fn event(&self, occurred_at: UnixMillis) -> NewEvent {
+        NewEvent {
+            account_id: self.account_id,
+            kind: EventKind::MessageStatusChanged,
+            subject_id: self.id.0,
+            status: self.status.code(),
+            version: self.version,
+            error_code: self.error_code.clone(),
+            occurred_at,
+        }
+    }
+}
+
+/// The condition "in this status" as the index `message_due` serves it: SQLite takes a partial
+/// index only for a query that repeats its condition, with the numbers written out.
+pub(super) fn is_due_in(status: MessageStatus) -> String {
+    format!("status = {} AND status IN (0, 20, 30, 35)", status.code())
+}
+
+/// The messages of a carrier that were claimed, by the token of the claim.
+///
+/// `claimed` is a condition on `claim_token` with `$2` for `token`.
+pub(super) async fn claimed<C: ConnectionTrait>(
+    connection: &C,
+    carrier_id: CarrierId,
+    claimed: &str,
+    token: i64,
+) -> Result<Vec<Message>, DbErr> {
+    let sql = format!(
+        "SELECT * FROM message WHERE {} AND carrier_id = $1 AND {claimed} \
+         ORDER BY claim_token LIMIT {CLAIMED_MAX}",
+        is_due_in(MessageStatus::Sending),
+    );
+    let values = [carrier_id.0.into(), token.into()];
+    let backend = connection.get_database_backend();
+    Message::find_by_statement(Statement::from_sql_and_values(backend, sql, values))
+        .all(connection)
+        .await
+}
+
+/// Messages of one answer of [`claimed`].
+const CLAIMED_MAX: u64 = 500;
