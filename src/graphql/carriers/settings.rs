@@ -1,0 +1,174 @@
+//! An SMPP account as the contract shows and takes it.
+
+use async_graphql::{Enum, InputObject, MaybeUndefined, SimpleObject};
+
+use crate::carriers::registry::SmppSettings;
+use crate::carriers::smpp::{Bind, TlsConfig, TlsRoots, Window};
+
+/// Which connections a bind is made of.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "Bind")]
+pub enum SmppBindMode {
+    /// One connection for both directions (`bind_transceiver`).
+    Transceiver,
+    /// One connection each way (`bind_transmitter` and `bind_receiver`).
+    TransmitterReceiver,
+}
+
+/// An SMPP 3.4 account, without its password.
+#[derive(SimpleObject, Clone, Debug)]
+pub struct SmppAccount {
+    /// The host and the port, `smpp.example.com:2775`.
+    address: String,
+    /// The system id, up to 15 ASCII characters.
+    system_id: String,
+    /// The system type, up to 12 ASCII characters; most carriers want it empty.
+    system_type: String,
+    /// Which connections a bind is made of.
+    bind_mode: SmppBindMode,
+    /// How many binds, 1 to 50.
+    binds: i32,
+    /// How many submissions may wait for their answers on one bind, 1 to 1,000; null: as many as
+    /// the rate and the carrier's answer times ask for, 10 to 100.
+    window: Option<i32>,
+    /// At most this many parts a second, over all binds; null: as many as the windows allow.
+    rate_parts_per_second: Option<f64>,
+    /// The name that the carrier's certificate must be for; null: no TLS.
+    tls_server_name: Option<String>,
+}
+
+impl From<SmppSettings> for SmppAccount {
+    fn from(settings: SmppSettings) -> Self {
+        Self {
+            address: settings.address,
+            system_id: settings.system_id,
+            system_type: settings.system_type,
+            bind_mode: settings.bind.into(),
+            binds: settings.binds.into(),
+            window: match settings.window {
+                Window::Fixed(window) => Some(window.into()),
+                Window::Auto => None,
+            },
+            rate_parts_per_second: settings.rate_parts_per_s,
+            tls_server_name: settings.tls.map(|tls| tls.server_name),
+        }
+    }
+}
+
+/// A new SMPP 3.4 account.
+#[derive(InputObject)]
+pub struct SmppAccountInput {
+    /// The host and the port, `smpp.example.com:2775`.
+    pub address: String,
+    /// The system id, up to 15 ASCII characters.
+    pub system_id: String,
+    /// The password, up to 8 ASCII characters. Stored sealed, and never given out again.
+    #[graphql(secret)]
+    pub password: String,
+    /// The system type, up to 12 ASCII characters. Default empty.
+    pub system_type: Option<String>,
+    /// Which connections a bind is made of. Default `TRANSCEIVER`.
+    pub bind_mode: Option<SmppBindMode>,
+    /// How many binds, 1 to 50. Default 1.
+    pub binds: Option<i32>,
+    /// How many submissions may wait for their answers on one bind, 1 to 1,000. Absent: 10. Null:
+    /// as many as the rate and the carrier's answer times ask for, 10 to 100.
+    pub window: MaybeUndefined<i32>,
+    /// At most this many parts a second, over all binds. Absent or null: as many as the windows
+    /// allow, until the carrier throttles.
+    pub rate_parts_per_second: Option<f64>,
+    /// The name that the carrier's certificate must be for. Absent or null: no TLS.
+    pub tls_server_name: Option<String>,
+}
+
+/// Changes to an SMPP 3.4 account. What is absent stays.
+#[derive(InputObject, Default)]
+pub struct SmppAccountChangeInput {
+    /// Another host and port.
+    pub address: Option<String>,
+    /// Another system id, up to 15 ASCII characters.
+    pub system_id: Option<String>,
+    /// Another password, up to 8 ASCII characters.
+    #[graphql(secret)]
+    pub password: Option<String>,
+    /// Another system type, up to 12 ASCII characters.
+    pub system_type: Option<String>,
+    /// Other connections of a bind.
+    pub bind_mode: Option<SmppBindMode>,
+    /// Another number of binds, 1 to 50.
+    pub binds: Option<i32>,
+    /// Another window, 1 to 1,000; null: automatic.
+    pub window: MaybeUndefined<i32>,
+    /// Another rate in parts a second, over all binds; null: none.
+    pub rate_parts_per_second: MaybeUndefined<f64>,
+    /// Another name that the carrier's certificate must be for; null: no TLS.
+    pub tls_server_name: MaybeUndefined<String>,
+}
+
+impl SmppAccountInput {
+    /// The settings; what is out of an integer's range becomes 0, which no setting may be.
+    pub(super) fn settings(&self) -> SmppSettings {
+        let mut settings = SmppSettings::new(&self.address, &self.system_id);
+        settings.system_type = self.system_type.clone().unwrap_or_default();
+        settings.rate_parts_per_s = self.rate_parts_per_second;
+        settings.tls = self.tls_server_name.clone().map(tls);
+        if let Some(bind_mode) = self.bind_mode {
+            settings.bind = bind_mode.into();
+        }
+        if let Some(binds) = self.binds {
+            settings.binds = small(binds);
+        }
+        set_window(&mut settings, &self.window);
+        settings
+    }
+}
+
+impl SmppAccountChangeInput {
+    /// `settings` with the changes.
+    pub(super) fn apply(&self, mut settings: SmppSettings) -> SmppSettings {
+        if let Some(address) = &self.address {
+            settings.address.clone_from(address);
+        }
+        if let Some(system_id) = &self.system_id {
+            settings.system_id.clone_from(system_id);
+        }
+        if let Some(system_type) = &self.system_type {
+            settings.system_type.clone_from(system_type);
+        }
+        if let Some(bind_mode) = self.bind_mode {
+            settings.bind = bind_mode.into();
+        }
+        if let Some(binds) = self.binds {
+            settings.binds = small(binds);
+        }
+        set_window(&mut settings, &self.window);
+        match &self.rate_parts_per_second {
+            MaybeUndefined::Undefined => {}
+            MaybeUndefined::Null => settings.rate_parts_per_s = None,
+            MaybeUndefined::Value(rate) => settings.rate_parts_per_s = Some(*rate),
+        }
+        match &self.tls_server_name {
+            MaybeUndefined::Undefined => {}
+            MaybeUndefined::Null => settings.tls = None,
+            MaybeUndefined::Value(name) => settings.tls = Some(tls(name.clone())),
+        }
+        settings
+    }
+}
+
+fn set_window(settings: &mut SmppSettings, window: &MaybeUndefined<i32>) {
+    match window {
+        MaybeUndefined::Undefined => {}
+        MaybeUndefined::Null => settings.window = Window::Auto,
+        MaybeUndefined::Value(window) => settings.window = Window::Fixed(small(*window)),
+    }
+}
+
+/// Out of range becomes 0, which no setting may be.
+fn small(number: i32) -> u16 {
+    u16::try_from(number).unwrap_or(0)
+}
+
+fn tls(server_name: String) -> TlsConfig {
+    TlsConfig { server_name, roots: TlsRoots::default() }
+}

@@ -1,0 +1,126 @@
+//! The GraphQL contract: types and resolvers, one file a domain, over the domains' own functions.
+//!
+//! Resolvers parse ids, call one command or query, and give its answer a shape. They decide
+//! nothing: authorization is the first line of what they call. Not here: HTTP, its limits and its
+//! status codes (`http`). `schema.graphql` is printed from here, and a test fails when it drifts.
+
+/// Carriers.
+pub mod carriers;
+/// Relay connections.
+pub mod connection;
+/// Errors as the contract shows them.
+pub mod errors;
+/// What the executor leaves to its schema.
+mod execution;
+/// Accounts, people, API keys, log-ins.
+pub mod identity;
+/// `ID` and the typed ids.
+pub mod ids;
+/// Batched reads.
+pub mod loaders;
+/// Messages.
+pub mod messages;
+/// The interface `Node`.
+pub mod node;
+/// Routes.
+pub mod routes;
+/// The scalars.
+pub mod scalars;
+/// Senders.
+pub mod senders;
+
+use async_graphql::{Context, MergedObject, MergedSubscription, Request, SDLExportOptions};
+
+use crate::ctx::Ctx;
+use crate::error::Failed;
+use crate::events::Hub;
+use crate::identity::IdentityService;
+use crate::routing::Routes;
+
+/// The root of reads.
+#[derive(MergedObject, Default)]
+pub struct Query(
+    node::NodeQuery,
+    identity::queries::IdentityQuery,
+    senders::SendersQuery,
+    carriers::CarriersQuery,
+    routes::RoutesQuery,
+    messages::MessagesQuery,
+);
+
+/// The root of writes.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    identity::sessions::SessionsMutation,
+    identity::sign_up::SignUpMutation,
+    identity::accounts::AccountsMutation,
+    identity::api_keys::ApiKeysMutation,
+    senders::SendersMutation,
+    carriers::CarriersMutation,
+    routes::RoutesMutation,
+    messages::MessagesMutation,
+);
+
+/// The root of streams.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(messages::MessagesSubscription);
+
+/// The schema, ready to execute.
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// What resolvers use beside the caller's [`Ctx`].
+pub struct Services {
+    /// Log-ins and keys.
+    pub identity: IdentityService,
+    /// Subscriptions.
+    pub hub: Hub,
+    /// Which carrier serves which numbers.
+    pub routes: Routes,
+    /// Points of complexity of one operation.
+    pub complexity_max: usize,
+}
+
+/// The schema of a running node. Answers carry `extensions.cost`.
+pub fn schema(services: Services) -> Schema {
+    builder()
+        .data(services.identity)
+        .data(services.hub)
+        .data(services.routes)
+        .limit_complexity(services.complexity_max)
+        .extension(async_graphql::extensions::Analyzer)
+        .extension(execution::Execution)
+        .finish()
+}
+
+/// The contract in the schema definition language, sorted, so that a change shows as a small
+/// difference. Needs no store.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .use_space_ident()
+        .indent_width(2);
+    builder().finish().sdl_with_options(options)
+}
+
+fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .register_output_type::<errors::UserError>()
+        .register_output_type::<node::Node>()
+}
+
+/// `request` with what its resolvers need of the caller: call it once for each request, also for
+/// each operation on a WebSocket.
+pub fn attach(request: Request, ctx: Ctx) -> Request {
+    request.data(loaders::Loaders::new(ctx.clone())).data(ctx)
+}
+
+/// The call that a resolver works for.
+///
+/// # Errors
+/// If the edge forgot to [`attach`] it: a fault of ours.
+pub fn call<'a>(context: &Context<'a>) -> Result<&'a Ctx, Failed> {
+    let ctx = context.data_opt::<Ctx>();
+    ctx.ok_or_else(|| Failed::internal("a request came without its Ctx: graphql::attach it"))
+}

@@ -1,0 +1,141 @@
+//! `Node`: every persisted object by its id, through the same scoped finders as the named fields.
+
+use async_graphql::{Context, ID, Interface, Object};
+use entity::ids::{
+    self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, MessageId,
+    PersonId, RouteId, SenderId, SessionId,
+};
+
+use super::call;
+use super::carriers::Carrier;
+use super::errors::{Answer, Fault};
+use super::identity::{Account, ApiKey, Person, Session};
+use super::ids::parse_id;
+use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, load};
+use super::messages::events::{Event, MessageReceived, MessageStatusChanged, seq_of};
+use super::messages::{InboundMessage, Message};
+use super::routes::Route;
+use super::senders::Sender;
+use crate::error::Failed;
+use crate::messages::live;
+use crate::{identity, routing, senders};
+
+/// Ids that one `nodes` takes.
+pub const NODES_MAX: usize = 100;
+
+/// An object that is kept, and can be found by its id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "The object's id; its prefix tells the type."))]
+pub enum Node {
+    /// `acct_…`
+    Account(Account),
+    /// `user_…`
+    Person(Person),
+    /// `key_…`
+    ApiKey(ApiKey),
+    /// `sess_…`
+    Session(Session),
+    /// `sndr_…`
+    Sender(Sender),
+    /// `carr_…`
+    Carrier(Carrier),
+    /// `route_…`
+    Route(Route),
+    /// `msg_…`
+    Message(Message),
+    /// `inb_…`
+    InboundMessage(InboundMessage),
+    /// `evt_…`
+    MessageStatusChanged(MessageStatusChanged),
+    /// `evt_…`
+    MessageReceived(MessageReceived),
+}
+
+/// Reads.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// The object with this id, or null if there is none that the caller may see: what is another
+    /// account's is answered like what does not exist. For whoever may read the named field of that
+    /// type.
+    async fn node(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The object's id.")] id: ID,
+    ) -> Answer<Option<Node>> {
+        find(context, &id).await
+    }
+
+    /// The objects with these ids, in their order, null for each that the caller may not see. For
+    /// whoever may read the named fields of their types.
+    #[graphql(complexity = "ids.len().saturating_mul(child_complexity)")]
+    async fn nodes(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 100 ids.")] ids: Vec<ID>,
+    ) -> Answer<Vec<Option<Node>>> {
+        if ids.len() > NODES_MAX {
+            let text = format!("at most {NODES_MAX} ids, not {}", ids.len());
+            return Err(Failed::BadRequest(text).into());
+        }
+        futures::future::try_join_all(ids.iter().map(|id| find(context, id))).await
+    }
+}
+
+async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
+    let ctx = call(context)?;
+    let prefix = id.split_once('_').map_or("", |(prefix, _)| prefix);
+    Ok(match prefix {
+        AccountId::PREFIX => {
+            let found = load(context, AccountRow(parse_id(id)?)).await?;
+            found.map(|row| Node::Account(Account(row)))
+        }
+        PersonId::PREFIX => {
+            let found = load(context, PersonRow(parse_id(id)?)).await?;
+            found.map(|person| Node::Person(Person(person)))
+        }
+        ApiKeyId::PREFIX => {
+            let found = load(context, ApiKeyRow(parse_id(id)?)).await?;
+            found.map(|key| Node::ApiKey(ApiKey(key)))
+        }
+        SessionId::PREFIX => {
+            let found = identity::find_session(ctx, parse_id(id)?).await?;
+            found.map(|row| Node::Session(Session(row)))
+        }
+        SenderId::PREFIX => {
+            senders::find(ctx, parse_id(id)?).await?.map(|row| Node::Sender(Sender(row)))
+        }
+        CarrierId::PREFIX => {
+            let found = load(context, CarrierRow(parse_id(id)?)).await?;
+            found.map(|row| Node::Carrier(Carrier(row)))
+        }
+        RouteId::PREFIX => {
+            routing::find(ctx, parse_id(id)?).await?.map(|row| Node::Route(Route(row)))
+        }
+        MessageId::PREFIX => {
+            super::messages::find(context, parse_id(id)?).await?.map(Node::Message)
+        }
+        InboundMessageId::PREFIX => {
+            InboundMessage::load(context, parse_id(id)?).await?.map(Node::InboundMessage)
+        }
+        EventId::PREFIX => find_event(context, parse_id(id)?).await?,
+        _ => return Err(unknown_prefix(prefix)),
+    })
+}
+
+async fn find_event(context: &Context<'_>, id: EventId) -> Answer<Option<Node>> {
+    let found = live::event(call(context)?, |account_id| seq_of(account_id, id)).await?;
+    Ok(found.map(|row| match Event::of(row) {
+        Event::MessageStatusChanged(event) => Node::MessageStatusChanged(event),
+        Event::MessageReceived(event) => Node::MessageReceived(event),
+    }))
+}
+
+/// No object is found by an id of this prefix.
+fn unknown_prefix(prefix: &str) -> Fault {
+    let expected_prefix =
+        ids::PREFIXES.iter().find(|known| **known == prefix).copied().unwrap_or(SenderId::PREFIX);
+    Failed::InvalidId(InvalidId { expected_prefix }).into()
+}
