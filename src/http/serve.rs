@@ -1,0 +1,119 @@
+//! Accepting connections, and stopping without cutting anybody off who can finish in time.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tower::ServiceExt;
+
+use super::peer::Peer;
+
+/// How long a stop waits for requests and sockets to end.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// From a connection's opening, or the end of its last request, to the end of the next request's
+/// head: bounds idle and deliberately slow clients. Longer than the 60 s after which the usual
+/// proxies drop idle connections to their upstream, so that the proxy closes first.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(75);
+
+/// Buffer of a connection, in bytes, and so the size of a request's head; a GET's document of
+/// 16 KiB fits in it when percent-encoded.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Pause after a failed accept: usually the process is out of file descriptors, and trying again
+/// at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Tells everything that serves to stop, and counts what has not stopped yet. Cheap to clone.
+#[derive(Clone)]
+pub struct Shutdown {
+    token: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Shutdown {
+    /// Stops when `token` is canceled.
+    pub fn on(token: CancellationToken) -> Self {
+        Self { token, tasks: TaskTracker::new() }
+    }
+
+    pub(super) fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+
+    /// Counts as running until dropped.
+    pub(super) fn running(&self) -> TaskTrackerToken {
+        self.tasks.token()
+    }
+}
+
+/// Serves `router` on `listener` until `shutdown`, then stops accepting, lets running requests end,
+/// closes sockets and streams, and returns after [`DRAIN_TIME_MAX`] at the latest.
+///
+/// # Errors
+/// If the listener has no local address, which means that it is not a listener.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    tracing::info!(server.address = %address, "serving");
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let connection = connection(stream, peer, router.clone(), shutdown.token());
+                    shutdown.tasks.spawn(connection);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            () = shutdown.token.cancelled() => break,
+        }
+    }
+    drop(listener);
+    shutdown.tasks.close();
+    let left = shutdown.tasks.len();
+    tracing::info!(connections = left, "draining");
+    if tokio::time::timeout(DRAIN_TIME_MAX, shutdown.tasks.wait()).await.is_err() {
+        tracing::warn!(connections = shutdown.tasks.len(), "stopped before all had ended");
+    }
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    // With Nagle's algorithm on, a small answer waits for the client's delayed acknowledgment.
+    let _ = stream.set_nodelay(true);
+    // Not `router.layer`, which would build every route anew for each connection and keep it.
+    let peer = Peer(Some(peer.ip()));
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
