@@ -1,0 +1,25 @@
+//! The periodic work of a worker: which job runs how often. What a job does stands in its domain.
+
+use std::time::Duration;
+
+use crate::jobs::Schedule;
+use crate::messages::sweeps;
+
+/// All of it.
+pub(super) fn all() -> Vec<Schedule> {
+    vec![
+        // A scheduled message leaves at most this late.
+        Schedule::new("messages.queue_scheduled", Duration::from_secs(1), |ctx| async move {
+            sweeps::queue_scheduled(&ctx).await
+        }),
+        Schedule::new("messages.expire_queued", Duration::from_secs(5), |ctx| async move {
+            sweeps::expire_queued(&ctx).await
+        }),
+        Schedule::new("messages.time_out_receipts", Duration::from_secs(60), |ctx| async move {
+            sweeps::time_out_receipts(&ctx).await
+        }),
+        Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
+            sweeps::purge(&ctx).await
+        }),
+    ]
+}

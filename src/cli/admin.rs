@@ -1,0 +1,69 @@
+//! `heliograph admin …`: the operator's work from a shell, on the same store as a server, beside it
+//! or before its first start. It opens the store, runs one command of a domain as
+//! [`Actor::CommandLine`], and prints.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+
+use super::admin_account::{self, CreateAccountArgs, RotateSigningKeyArgs};
+use super::admin_carrier::{self, AddCarrierArgs, ApproveSenderArgs, ListCarriersArgs};
+use super::failure::Failure;
+use super::store_args::StoreArgs;
+use crate::app::{self, AppParts};
+use crate::authz::Actor;
+use crate::ctx::Ctx;
+
+#[derive(Args)]
+pub(super) struct AdminArgs {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    CreateAccount(OnStore<CreateAccountArgs>),
+    RotateSigningKey(OnStore<RotateSigningKeyArgs>),
+    AddCarrier(OnStore<AddCarrierArgs>),
+    ListCarriers(OnStore<ListCarriersArgs>),
+    ApproveSender(OnStore<ApproveSenderArgs>),
+}
+
+/// A command with the flags that say where the store is.
+#[derive(Args)]
+struct OnStore<A: Args> {
+    #[command(flatten)]
+    command: A,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(super) async fn run(args: AdminArgs) -> Result<ExitCode, Failure> {
+    let text = match &args.task {
+        Task::CreateAccount(on) => {
+            admin_account::create_account(&open(&on.store).await?, &on.command).await?
+        }
+        Task::RotateSigningKey(on) => {
+            admin_account::rotate_signing_key(&open(&on.store).await?, &on.command).await?
+        }
+        Task::AddCarrier(on) => {
+            admin_carrier::add_carrier(&open(&on.store).await?, &on.command).await?
+        }
+        Task::ListCarriers(on) => {
+            admin_carrier::list_carriers(&open(&on.store).await?, &on.command).await?
+        }
+        Task::ApproveSender(on) => {
+            admin_carrier::approve_sender(&open(&on.store).await?, &on.command).await?
+        }
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(Failure::new)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(store: &StoreArgs) -> Result<Ctx, Failure> {
+    let platform = app::open_platform(store.settings()?, AppParts::system());
+    let platform = platform.await.map_err(Failure::new)?;
+    Ok(Ctx::new(platform, Actor::CommandLine, Arc::from("command line")))
+}

@@ -1,0 +1,150 @@
+//! What the operator would set up from the command line: an account with its keys, a sender, and a
+//! carrier that is reached over SMPP, which here is a simulated SMSC in the same process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use entity::carrier::Model as CarrierRow;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::authz::Actor;
+use crate::carriers::Platform as CarrierPlatform;
+use crate::carriers::registry::{self, CarrierChange, NewCarrier, SmppSettings};
+use crate::carriers::smpp::Window;
+use crate::carriers::smsc::config::{Login, Shares, SmscConfig};
+use crate::carriers::smsc::{Smsc, SmscHandle};
+use crate::cli::failure::Failure;
+use crate::ctx::Ctx;
+use crate::db::page::{PAGE_ROWS_MAX, PageRequest};
+use crate::identity::{self, NewAccount};
+use crate::types::secret::SecretText;
+use crate::{routing, senders};
+
+/// What the messages come from.
+pub(super) const SENDER: &str = "Heliograph";
+/// The carrier's name, by which a demo on a kept store finds the one of the last demo.
+const CARRIER: &str = "Simulated SMSC";
+const SYSTEM_ID: &str = "demo";
+/// From a submission to its answer, in milliseconds: a carrier not far away.
+const ANSWER_DELAY_MS: u64 = 10;
+/// From the answer to the receipt, in milliseconds: what a phone takes at its fastest.
+const RECEIPT_DELAY_MS: u64 = 250;
+/// The share of messages that the simulated phones do not take: life is not perfect.
+const UNDELIVERED: f64 = 0.01;
+/// Submissions without an answer: enough for some thousand a second at that delay.
+const WINDOW: u16 = 50;
+/// Everything is on one machine: a bind takes milliseconds.
+const BIND_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Everything that plays along, beside the server.
+pub(super) struct Stage {
+    /// Where the server is.
+    pub(super) url: String,
+    pub(super) account_id: String,
+    /// How many demos went before on this store.
+    pub(super) account_number: u32,
+    pub(super) live_key: String,
+    pub(super) test_key: String,
+    pub(super) data_dir: String,
+    pub(super) smsc: SmscHandle,
+}
+
+/// Sets everything up and waits until the carrier is bound.
+///
+/// # Errors
+/// If the SMSC cannot listen, does not get its bind, or the store fails.
+pub(super) async fn set_up(app: &App) -> Result<Stage, Failure> {
+    let platform = app.platform();
+    let ctx = Ctx::new(Arc::clone(platform), Actor::CommandLine, Arc::from("demo"));
+    let password = password(&ctx);
+    let smsc = start_smsc(&ctx, &password).await.map_err(Failure::new)?;
+    let new = NewAccount {
+        name: "Demo".to_owned(),
+        owner_email: "owner@example.com".to_owned(),
+        default_region: Some("DE".to_owned()),
+    };
+    let account_number = identity::accounts_count(&ctx).await.map_err(Failure::new)?;
+    let created = identity::create_account(&ctx, new).await.map_err(failure)?;
+    let account_id = created.account.id;
+    senders::approve_value(&ctx, account_id, SENDER)
+        .await
+        .map_err(|error| Failure::new(format!("cannot approve the sender: {error:?}")))?;
+    lead_all_numbers_to(&ctx, smsc.local_addr(), password).await?;
+    let mut stats = smsc.watch_stats();
+    let bound = timeout(BIND_TIME_MAX, stats.wait_for(|stats| stats.bound > 0)).await;
+    if !matches!(bound, Ok(Ok(_))) {
+        return Err(Failure::new("the server did not bind to the simulated SMSC"));
+    }
+    let settings = &platform.settings;
+    Ok(Stage {
+        url: settings.public_url(),
+        account_id: account_id.to_string(),
+        account_number: u32::try_from(account_number).unwrap_or(u32::MAX),
+        live_key: created.api_key.text.expose().to_owned(),
+        test_key: created.test_api_key.text.expose().to_owned(),
+        data_dir: settings.store.data_dir.display().to_string(),
+        smsc,
+    })
+}
+
+async fn start_smsc(ctx: &Ctx, password: &SecretText) -> std::io::Result<SmscHandle> {
+    let config = SmscConfig {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        logins: vec![Login {
+            system_id: SYSTEM_ID.to_owned(),
+            password: Some(password.expose().to_owned()),
+        }],
+        delay_ms: ANSWER_DELAY_MS,
+        receipt_delay_ms: RECEIPT_DELAY_MS,
+        shares: Shares { undelivered: UNDELIVERED, ..Shares::default() },
+        ..SmscConfig::default()
+    };
+    let parts = CarrierPlatform { clock: ctx.clock.clone(), randomness: ctx.randomness.clone() };
+    Smsc::start(config, parts, CancellationToken::new()).await
+}
+
+/// Eight characters, as SMPP allows.
+fn password(ctx: &Ctx) -> SecretText {
+    let bytes: [u8; 4] = ctx.randomness.bytes();
+    SecretText::new(data_encoding::HEXLOWER.encode(&bytes))
+}
+
+/// Sets the carrier up, or leads the one of an earlier demo to the new address.
+async fn lead_all_numbers_to(
+    ctx: &Ctx,
+    smsc: SocketAddr,
+    password: SecretText,
+) -> Result<(), Failure> {
+    let mut settings = SmppSettings::new(&smsc.to_string(), SYSTEM_ID);
+    settings.window = Window::Fixed(WINDOW);
+    if let Some(earlier) = earlier_carrier(ctx).await? {
+        let change = CarrierChange {
+            settings: Some(settings),
+            password: Some(password),
+            ..CarrierChange::default()
+        };
+        registry::change(ctx, earlier.id, change).await.map_err(failure)?;
+        return Ok(());
+    }
+    let new = NewCarrier { name: CARRIER.to_owned(), settings, password };
+    let carrier = registry::add(ctx, new).await.map_err(failure)?;
+    routing::create(ctx, "+", carrier.id).await.map_err(failure)?;
+    Ok(())
+}
+
+async fn earlier_carrier(ctx: &Ctx) -> Result<Option<CarrierRow>, Failure> {
+    let request = PageRequest { size: PAGE_ROWS_MAX, ..PageRequest::default() };
+    let page = registry::page(ctx, &request).await.map_err(Failure::new)?;
+    Ok(page.items.into_iter().find(|carrier| carrier.name == CARRIER))
+}
+
+/// A rejection here is a fault of the demo, not of its user.
+fn failure<R: std::fmt::Display>(error: crate::error::Error<R>) -> Failure {
+    match error {
+        crate::error::Error::Rejected(rejection) => Failure::new(rejection.to_string()),
+        crate::error::Error::Failed(failed) => Failure::new(failed),
+    }
+}
