@@ -1,0 +1,299 @@
+//! What can be asked for, and what it needs.
+
+use heliograph::authz::Action::{
+    self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageApiKeys,
+    ManageCarriers, ManageOwnSessions, ManageSenders, ReadAccount, ReadAllAccounts, ReadApiKeys,
+    ReadCarriers, ReadMessageText, ReadMessages, ReadSenders, SendMessages,
+};
+
+use self::Access::{Everybody, To};
+
+/// What a field needs.
+#[derive(Clone, Copy, Debug)]
+pub enum Access {
+    /// Nothing: it is how people come in.
+    Everybody,
+    /// The policy lets the caller do this.
+    To(Action),
+}
+
+/// A kind of object that a test makes in one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Account,
+    Person,
+    ApiKey,
+    Session,
+    Sender,
+    Carrier,
+    Route,
+    Message,
+    StatusEvent,
+    ReceivedEvent,
+    InboundMessage,
+}
+
+/// Something that can be asked for.
+pub struct Field {
+    /// `Root.field`.
+    pub name: &'static str,
+    /// What it needs.
+    pub access: Access,
+    /// Asks for it, with `$id` if it takes one. What it asks for changes nothing.
+    pub document: &'static str,
+    /// What `$id` names.
+    pub takes: Option<Kind>,
+    /// Whether the object is an account's, so that other accounts must not learn of it.
+    pub reach: Reach,
+}
+
+/// Whose objects a field reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// None, or the caller's own without being named.
+    Unnamed,
+    /// Those of the caller's account.
+    Account,
+    /// All, for the operator.
+    Platform,
+}
+
+const fn unnamed(name: &'static str, access: Access, document: &'static str) -> Field {
+    Field { name, access, document, takes: None, reach: Reach::Unnamed }
+}
+
+const fn of_account(
+    name: &'static str,
+    access: Access,
+    kind: Kind,
+    document: &'static str,
+) -> Field {
+    Field { name, access, document, takes: Some(kind), reach: Reach::Account }
+}
+
+const fn of_platform(
+    name: &'static str,
+    access: Access,
+    kind: Kind,
+    document: &'static str,
+) -> Field {
+    Field { name, access, document, takes: Some(kind), reach: Reach::Platform }
+}
+
+/// Every root field. Those that end a caller's log-in come last.
+pub const FIELDS: &[Field] = &[
+    unnamed("Query.viewer", To(ReadAccount), "{ viewer { account { id } } }"),
+    unnamed("Query.account", To(ReadAccount), "{ account { id } }"),
+    unnamed("Query.accounts", To(ReadAllAccounts), "{ accounts { nodes { id } } }"),
+    unnamed("Query.apiKeys", To(ReadApiKeys), "{ apiKeys { nodes { id } totalCount } }"),
+    unnamed("Query.sessions", To(ManageOwnSessions), "{ sessions { nodes { id } totalCount } }"),
+    unnamed("Query.senders", To(ReadSenders), "{ senders { nodes { id } totalCount } }"),
+    unnamed("Query.allSenders", To(DecideSenders), "{ allSenders { nodes { id } totalCount } }"),
+    unnamed("Query.carriers", To(ReadCarriers), "{ carriers { nodes { id } } }"),
+    unnamed("Query.routes", To(ReadCarriers), "{ routes { nodes { id } } }"),
+    unnamed("Query.messages", To(ReadMessages), "{ messages { nodes { id } } }"),
+    unnamed("Query.inboundMessages", To(ReadMessages), "{ inboundMessages { nodes { id } } }"),
+    of_account(
+        "Query.message",
+        To(ReadMessages),
+        Kind::Message,
+        "query($id: ID!) { message(id: $id) { id status } }",
+    ),
+    // By the id of a message; the other types: NODES.
+    of_account(
+        "Query.node",
+        To(ReadMessages),
+        Kind::Message,
+        "query($id: ID!) { node(id: $id) { id } }",
+    ),
+    of_account(
+        "Query.nodes",
+        To(ReadMessages),
+        Kind::Message,
+        "query($id: ID!) { nodes(ids: [$id]) { id } }",
+    ),
+    unnamed("Subscription.messageEvents", To(ReadMessages), EVENTS),
+    unnamed(
+        "Mutation.logIn",
+        Everybody,
+        "mutation { logIn(input: { email: \"\", password: \"\" }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.refreshSession",
+        Everybody,
+        "mutation { refreshSession(input: { refreshToken: \"\" }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.signUp",
+        Everybody,
+        "mutation { signUp(input: { accountName: \"\", email: \"\", password: \"\", name: \"\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.acceptOwnerLink",
+        Everybody,
+        "mutation { acceptOwnerLink(input: { token: \"\", password: \"\", name: \"x\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createAccount",
+        To(CreateAccounts),
+        "mutation { createAccount(input: { name: \"\", ownerEmail: \"\" }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.updateAccount",
+        To(ManageAccount),
+        "mutation { updateAccount(input: { name: \"\" }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createApiKey",
+        To(ManageApiKeys),
+        "mutation { createApiKey(input: { name: \"x\", mode: TEST, scopes: [] }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.rotateApiKey",
+        To(ManageApiKeys),
+        Kind::ApiKey,
+        "mutation($id: ID!) { rotateApiKey(input: { apiKeyId: $id }) { userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.revokeApiKey",
+        To(ManageApiKeys),
+        Kind::ApiKey,
+        "mutation($id: ID!) { revokeApiKey(input: { apiKeyId: $id }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.registerSender",
+        To(ManageSenders),
+        "mutation { registerSender(input: { value: \"\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.approveSender",
+        To(DecideSenders),
+        Kind::Sender,
+        "mutation($id: ID!) { approveSender(input: { senderId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.rejectSender",
+        To(DecideSenders),
+        Kind::Sender,
+        "mutation($id: ID!) { rejectSender(input: { senderId: $id, reason: \"x\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.sendMessages",
+        To(SendMessages),
+        "mutation { sendMessages(input: { idempotencyKey: \"x\", messages: [] }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.estimateMessages",
+        To(SendMessages),
+        "mutation { estimateMessages(input: { messages: [] }) { userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.cancelMessages",
+        To(CancelMessages),
+        Kind::Message,
+        "mutation($id: ID!) { cancelMessages(input: { messageIds: [$id] }) {
+            results { error { code } } userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.addCarrier",
+        To(ManageCarriers),
+        "mutation { addCarrier(input: { name: \"\", smpp: { address: \"\", systemId: \"\",
+            password: \"\" } }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.updateCarrier",
+        To(ManageCarriers),
+        Kind::Carrier,
+        "mutation($id: ID!) { updateCarrier(input: { carrierId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.enableCarrier",
+        To(ManageCarriers),
+        Kind::Carrier,
+        "mutation($id: ID!) { enableCarrier(input: { carrierId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.disableCarrier",
+        To(ManageCarriers),
+        Kind::Carrier,
+        "mutation($id: ID!) { disableCarrier(input: { carrierId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.createRoute",
+        To(ManageCarriers),
+        Kind::Carrier,
+        "mutation($id: ID!) { createRoute(input: { prefix: \"+1\", carrierId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.deleteRoute",
+        To(ManageCarriers),
+        Kind::Route,
+        "mutation($id: ID!) { deleteRoute(input: { routeId: $id }) { userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.logOut",
+        To(ManageOwnSessions),
+        Kind::Session,
+        "mutation($id: ID!) { logOut(input: { sessionId: $id }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.logOutEverywhere",
+        To(ManageOwnSessions),
+        "mutation { logOutEverywhere { endedSessionCount } }",
+    ),
+];
+
+/// From the beginning of the log (the cursor of event 0), so that there is a first event at once.
+pub const EVENTS: &str =
+    "subscription { messageEvents(after: \"AQEAAAAAAAAAAA\") { id __typename } }";
+
+/// A type whose objects are found by id.
+pub struct NodeKind {
+    /// Its name.
+    pub name: &'static str,
+    /// Which object of it.
+    pub kind: Kind,
+    /// What those in the object's account need to see it.
+    pub inside: Action,
+    /// What those in other accounts need; `None`: they never do.
+    pub outside: Option<Action>,
+}
+
+const fn inside(name: &'static str, kind: Kind, action: Action) -> NodeKind {
+    NodeKind { name, kind, inside: action, outside: None }
+}
+
+/// Every type that is a `Node`. A log-in is seen by its person alone, which `Caller::sees` adds.
+pub const NODES: &[NodeKind] = &[
+    NodeKind { outside: Some(ReadAllAccounts), ..inside("Account", Kind::Account, ReadAccount) },
+    inside("Person", Kind::Person, ReadAccount),
+    inside("ApiKey", Kind::ApiKey, ReadApiKeys),
+    inside("Session", Kind::Session, ManageOwnSessions),
+    NodeKind { outside: Some(DecideSenders), ..inside("Sender", Kind::Sender, ReadSenders) },
+    NodeKind { outside: Some(ReadCarriers), ..inside("Carrier", Kind::Carrier, ReadCarriers) },
+    NodeKind { outside: Some(ReadCarriers), ..inside("Route", Kind::Route, ReadCarriers) },
+    inside("Message", Kind::Message, ReadMessages),
+    inside("InboundMessage", Kind::InboundMessage, ReadMessages),
+    inside("MessageStatusChanged", Kind::StatusEvent, ReadMessages),
+    inside("MessageReceived", Kind::ReceivedEvent, ReadMessages),
+];
+
+/// A part that needs more than the whole.
+pub struct Part {
+    pub node: NodeKind,
+    pub kind: Kind,
+    pub document: &'static str,
+}
+
+/// The text of a message needs more than the message does.
+pub const TEXT: Part = Part {
+    node: inside("Message", Kind::Message, ReadMessageText),
+    kind: Kind::Message,
+    document: "query($id: ID!) { message(id: $id) { id text } }",
+};

@@ -1,0 +1,189 @@
+//! One object of each kind in one account, and as many accounts beside it as strangers need.
+
+use std::collections::BTreeMap;
+
+use entity::enums::{EventKind, KeyMode};
+use entity::ids::AccountId;
+use entity::inbound_message;
+use heliograph::authz::{Actor, Scope};
+use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
+use heliograph::ctx::Ctx;
+use heliograph::events::{self, NewEvent};
+use heliograph::identity::{
+    AcceptOwnerLink, CreateApiKey, IdentityService, SignedIn, create_api_key,
+};
+use heliograph::{routing, senders};
+use sea_orm::{EntityTrait, IntoActiveModel};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::callers::{Caller, Who};
+use super::fields::{Field, Kind, Reach};
+use crate::identity::{EMAIL, PASSWORD, log_in, secret, sign_up};
+use crate::support::Served;
+
+const SENDER: &str = "LAMPS";
+/// A test number: "delivered at once".
+const RECIPIENT: &str = "+9991000000001";
+/// The text of the message.
+pub const TEXT: &str = "your lamp is lit";
+
+/// What was made.
+pub struct Objects {
+    pub account_id: AccountId,
+    pub owner: SignedIn,
+    ids: BTreeMap<Kind, String>,
+}
+
+impl Objects {
+    pub async fn make(node: &Served) -> Self {
+        let identity = service(node);
+        let owner = identity.sign_up(&nobody(node), sign_up(EMAIL)).await.unwrap();
+        let account_id = owner.account.id;
+        let second = identity.log_in(&nobody(node), log_in(EMAIL, PASSWORD)).await.unwrap();
+        let ctx = ctx_of(node, &identity, &owner).await;
+        let key = key_of(&ctx, Scope::ALL.to_vec()).await;
+        let operator = node.ctx_as(Actor::CommandLine);
+        let sender = senders::approve_value(&operator, account_id, SENDER).await.unwrap();
+        let carrier = NewCarrier {
+            name: "Carrier".to_owned(),
+            settings: SmppSettings::new("127.0.0.1:1", "lamps"),
+            password: secret("secret"),
+        };
+        let carrier = registry::add(&operator, carrier).await.unwrap();
+        let route = routing::create(&operator, "+44", carrier.id).await.unwrap();
+        let message = send(node, key.1.as_str()).await;
+        let inbound = receive(node, account_id, carrier.id).await;
+        let mut ids = BTreeMap::from([
+            (Kind::Account, account_id.to_string()),
+            (Kind::Person, owner.person.id.to_string()),
+            (Kind::ApiKey, key.0),
+            (Kind::Session, second.session.id.to_string()),
+            (Kind::Sender, sender.id.to_string()),
+            (Kind::Carrier, carrier.id.to_string()),
+            (Kind::Route, route.id.to_string()),
+            (Kind::Message, message),
+            (Kind::InboundMessage, inbound),
+        ]);
+        let reader = Caller::new("reader", Some(key.1), Who::Nobody);
+        for (kind, name) in
+            [(Kind::StatusEvent, "MessageStatusChanged"), (Kind::ReceivedEvent, "MessageReceived")]
+        {
+            ids.insert(kind, reader.event_id(node, name).await);
+        }
+        Self { account_id, owner, ids }
+    }
+
+    /// The object of this kind.
+    pub fn id_of(&self, kind: Kind) -> &str {
+        &self.ids[&kind]
+    }
+
+    /// The object that `field` takes, if it is one that strangers must not learn of.
+    pub fn own(&self, field: &Field) -> Option<&str> {
+        match field.reach {
+            Reach::Account => field.takes.map(|kind| self.id_of(kind)),
+            Reach::Unnamed | Reach::Platform => None,
+        }
+    }
+
+    /// A well-formed id of nothing, for what `field` takes.
+    pub fn unknown(&self, field: &Field) -> Option<String> {
+        let (prefix, _) = self.id_of(field.takes?).split_once('_').unwrap();
+        Some(format!("{prefix}_{}", "0".repeat(26)))
+    }
+
+    /// What only those in the account may read.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets: Vec<_> = self.ids.values().cloned().collect();
+        secrets.extend([EMAIL.to_owned(), SENDER.to_owned(), RECIPIENT.to_owned()]);
+        secrets
+    }
+}
+
+pub fn service(node: &Served) -> IdentityService {
+    IdentityService::new(node.platform().clone())
+}
+
+pub fn nobody(node: &Served) -> Ctx {
+    node.ctx_as(Actor::Anonymous)
+}
+
+pub async fn ctx_of(node: &Served, identity: &IdentityService, signed_in: &SignedIn) -> Ctx {
+    let token = signed_in.tokens.access_token.expose();
+    node.ctx_as(identity.authenticate(Some(token)).await.unwrap().actor)
+}
+
+/// A test key's id and text.
+pub async fn key_of(ctx: &Ctx, scopes: Vec<Scope>) -> (String, String) {
+    let name = "Key".to_owned();
+    let new = CreateApiKey { name, mode: KeyMode::Test, scopes, expires_at: None };
+    let key = create_api_key(ctx, new).await.unwrap();
+    (key.api_key.id.to_string(), key.text.expose().to_owned())
+}
+
+/// The operator's first owner.
+pub async fn operator(node: &Served, email: &str) -> SignedIn {
+    let link = node.app.operator_link().unwrap().url.expose();
+    let (_, token) = link.split_once('#').unwrap();
+    let accept = AcceptOwnerLink {
+        token: secret(token),
+        password: secret(PASSWORD),
+        name: "Op".to_owned(),
+        email: Some(email.to_owned()),
+        client_address: None,
+    };
+    service(node).accept_owner_link(&nobody(node), accept).await.unwrap()
+}
+
+async fn send(node: &Served, key: &str) -> String {
+    let document = "mutation($input: SendMessagesInput!) { sendMessages(input: $input) {
+        results { message { id } error { code message } } userErrors { code } } }";
+    let message = json!({ "to": RECIPIENT, "from": SENDER, "text": TEXT });
+    let input = json!({ "idempotencyKey": "1", "messages": [message] });
+    let answer = node.graphql(Some(key), document, json!({ "input": input })).await;
+    let id = answer.pointer("/data/sendMessages/results/0/message/id").and_then(Value::as_str);
+    id.unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// A message from a phone.
+async fn receive(
+    node: &Served,
+    account_id: AccountId,
+    carrier_id: entity::ids::CarrierId,
+) -> String {
+    let platform = node.platform();
+    let row = inbound_message::Model {
+        id: platform.ids.next(),
+        account_id: Some(account_id),
+        carrier_id,
+        sender: "447400123456".to_owned(),
+        recipient: "447400654321".to_owned(),
+        body: b"thank you".to_vec(),
+        concat_reference: None,
+        concat_total: None,
+        concat_number: None,
+        received_at_ms: platform.clock.now(),
+    };
+    let id = row.id;
+    let insert = inbound_message::Entity::insert(row.into_active_model());
+    insert.exec_without_returning(platform.db.migrator()).await.unwrap();
+    tell(node, account_id, EventKind::MessageReceived, id.0).await;
+    id.to_string()
+}
+
+/// An event in an account's log.
+pub async fn tell(node: &Served, account_id: AccountId, kind: EventKind, subject_id: Uuid) {
+    let event = NewEvent {
+        account_id,
+        kind,
+        subject_id,
+        status: 0,
+        version: 1,
+        error_code: None,
+        occurred_at: node.platform().clock.now(),
+    };
+    let event = &event;
+    let append = |tx| async move { events::append(&tx, vec![event.clone()]).await };
+    node.platform().db.write(append).await.unwrap();
+}
