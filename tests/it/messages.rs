@@ -28,7 +28,6 @@ use heliograph::messages::commands::{
 };
 use heliograph::messages::dispatch::{self, CarrierFactory};
 use heliograph::messages::{ItemErrorCode, NewMessage, sweeps};
-use heliograph::routing::RouteTable;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Set, Statement};
 use tokio_util::sync::CancellationToken;
 
@@ -114,7 +113,7 @@ fn test_numbers(script: &str, count: usize) -> Vec<NewMessage> {
 }
 
 async fn send(ctx: &Ctx, input: SendInput) -> SendOutcome {
-    commands::send(ctx, &RouteTable::default(), input).await.unwrap()
+    commands::send(ctx, &commands::Tables::default(), input).await.unwrap()
 }
 
 fn ids(outcome: &SendOutcome) -> Vec<MessageId> {
@@ -302,7 +301,7 @@ both_stores! {
         let again = send(&ctx, batch("k", input.clone())).await;
         assert_eq!((first.replayed, again.replayed), (false, true));
         assert_eq!(first.results, again.results);
-        let other = commands::send(&ctx, &RouteTable::default(), batch("k", test_numbers("000", 2))).await;
+        let other = commands::send(&ctx, &commands::Tables::default(), batch("k", test_numbers("000", 2))).await;
         assert!(matches!(other, Err(Error::Rejected(BatchRejection::IdempotencyKeyReused))));
         let tasks: Vec<_> = (0..8)
             .map(|_| {
@@ -325,7 +324,7 @@ both_stores! {
         let send = |input| {
             let ctx = ctx.clone();
             async move {
-                match commands::send(&ctx, &RouteTable::default(), input).await {
+                match commands::send(&ctx, &commands::Tables::default(), input).await {
                     Err(Error::Rejected(rejection)) => rejection,
                     other => panic!("not rejected: {other:?}"),
                 }
