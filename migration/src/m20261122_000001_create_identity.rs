@@ -45,6 +45,7 @@ const TABLES: &[(&str, &str)] = &[
          person_id UUID NOT NULL REFERENCES person (id),
          role SMALLINT NOT NULL CHECK (role BETWEEN 0 AND 5),
          created_at_ms BIGINT NOT NULL,
+         updated_at_ms BIGINT NOT NULL,
          PRIMARY KEY (account_id, person_id)",
     ),
     (
@@ -113,7 +114,8 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX session_person ON session (person_id)",
     "CREATE INDEX refresh_token_session ON refresh_token (session_id)",
     "CREATE INDEX api_key_account ON api_key (account_id, id)",
-    // What ended since a node last looked, whose streams it has to end.
+    // What ended or changed since a node last looked, whose streams it has to end.
+    "CREATE INDEX membership_updated ON membership (updated_at_ms)",
     "CREATE INDEX session_revoked ON session (revoked_at_ms) WHERE revoked_at_ms IS NOT NULL",
     "CREATE INDEX api_key_revoked ON api_key (revoked_at_ms) WHERE revoked_at_ms IS NOT NULL",
     "CREATE INDEX api_key_expires ON api_key (expires_at_ms) WHERE expires_at_ms IS NOT NULL",

@@ -30,6 +30,9 @@ pub enum Action {
     ManageOwnSessions,
     /// Make accounts.
     CreateAccounts,
+    /// Suspend and reactivate accounts, change who belongs to them and as what, let their first
+    /// owners in.
+    ManageAccounts,
     /// Read all accounts.
     ReadAllAccounts,
     /// Decide on senders.
@@ -124,6 +127,7 @@ impl Action {
         Self::ManageAccount,
         Self::ManageOwnSessions,
         Self::CreateAccounts,
+        Self::ManageAccounts,
         Self::ReadAllAccounts,
         Self::DecideSenders,
         Self::ReadCarriers,
@@ -160,6 +164,7 @@ impl Action {
             }
             Self::ManageAccount => &[Owner, Admin],
             Self::CreateAccounts
+            | Self::ManageAccounts
             | Self::ReadAllAccounts
             | Self::DecideSenders
             | Self::ReadCarriers
@@ -171,9 +176,10 @@ impl Action {
     const fn operator_roles(self) -> &'static [Role] {
         use Role::{Admin, Billing, Developer, Owner, Support, Viewer};
         match self {
-            Self::CreateAccounts | Self::ManageCarriers | Self::RotateSigningKeys => {
-                &[Owner, Admin]
-            }
+            Self::CreateAccounts
+            | Self::ManageAccounts
+            | Self::ManageCarriers
+            | Self::RotateSigningKeys => &[Owner, Admin],
             Self::DecideSenders => &[Owner, Admin, Support],
             Self::ReadAllAccounts | Self::ReadCarriers => {
                 &[Owner, Admin, Developer, Billing, Support, Viewer]
@@ -201,6 +207,7 @@ impl Action {
         matches!(
             self,
             Self::CreateAccounts
+                | Self::ManageAccounts
                 | Self::ReadAllAccounts
                 | Self::DecideSenders
                 | Self::ReadCarriers

@@ -363,6 +363,7 @@ async fn insert_owner(
         person_id: session.person_id,
         role: Role::Owner,
         created_at_ms: now,
+        updated_at_ms: now,
     };
     store::accounts::insert_membership(tx, &row).await
 }
