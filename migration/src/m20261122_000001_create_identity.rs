@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::ddl::{create_table, run};
+use crate::ddl::{RowsOf, create_table, run, wall};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -13,9 +13,27 @@ impl MigrationTrait for Migration {
         for (name, columns) in TABLES {
             create_table(manager, name, columns).await?;
         }
-        run(manager, INDEXES).await
+        run(manager, INDEXES).await?;
+        for (table, rows) in WALLS {
+            wall(manager, table, rows).await?;
+        }
+        Ok(())
     }
 }
+
+/// Whose the rows are. Tokens, links' use, throttles and keys are looked up before an account is
+/// known, by the platform.
+const WALLS: &[(&str, RowsOf)] = &[
+    ("account", RowsOf::Account("id")),
+    ("person", RowsOf::Members),
+    ("membership", RowsOf::Account("account_id")),
+    ("session", RowsOf::Account("account_id")),
+    ("refresh_token", RowsOf::Platform),
+    ("one_time_link", RowsOf::Account("account_id")),
+    ("api_key", RowsOf::Account("account_id")),
+    ("login_throttle", RowsOf::Platform),
+    ("signing_key", RowsOf::Platform),
+];
 
 const TABLES: &[(&str, &str)] = &[
     (
