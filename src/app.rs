@@ -26,7 +26,7 @@ use crate::billing::Prices;
 use crate::carriers::registry;
 use crate::config::{NodeRole, Settings};
 use crate::ctx::{Ctx, Platform};
-use crate::db::ConnectError;
+use crate::db::{ConnectError, RoleError};
 use crate::error::Failed;
 use crate::events::{self, Hub};
 use crate::graphql;
@@ -86,6 +86,9 @@ pub enum StartError {
     /// The store does not open.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The store would not keep accounts apart for this role.
+    #[error(transparent)]
+    Role(#[from] RoleError),
     /// The store's schema cannot be brought up to date.
     #[error("the store's migrations failed; a store of a newer version needs that version")]
     Migrate(#[source] DbErr),

@@ -84,6 +84,8 @@ pub struct Store {
     pub data_dir: PathBuf,
     /// Empty: SQLite in `data_dir`.
     pub database_url: String,
+    /// PostgreSQL's role that owns the tables; empty: the one of `database_url`.
+    pub migrate_url: String,
     /// PostgreSQL connections of this node.
     pub connections_max: u32,
     /// Base64 of 32 bytes; empty: from a file in `data_dir`.
@@ -91,7 +93,7 @@ pub struct Store {
 }
 
 impl std::fmt::Debug for Store {
-    /// Hides the key and the URL, which may hold a password.
+    /// Hides the key and the URLs, which may hold passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("data_dir", &self.data_dir).finish_non_exhaustive()
     }
@@ -344,6 +346,16 @@ impl Settings {
         if !url.is_empty() && DatabaseUrl::parse(url).is_err() {
             faults.push("store.database_url must begin with sqlite: or postgres:".to_owned());
         }
+        let owner = &self.store.migrate_url;
+        let is_postgres = |url: &str| DatabaseUrl::parse(url).is_ok_and(|url| !url.is_sqlite());
+        let fits = owner.is_empty() || (is_postgres(owner) && is_postgres(url));
+        if !fits {
+            faults.push(
+                "store.migrate_url is for PostgreSQL: it and store.database_url must begin with \
+                 postgres:"
+                    .to_owned(),
+            );
+        }
         if faults.is_empty() { Ok(self) } else { Err(SettingsError(faults)) }
     }
 
@@ -356,6 +368,15 @@ impl Settings {
             return DatabaseUrl::in_directory(&self.store.data_dir);
         }
         DatabaseUrl::parse(&self.store.database_url).expect("checked when loaded")
+    }
+
+    /// The same store by the role that owns its tables, where that is another.
+    ///
+    /// # Panics
+    /// As [`database_url`](Self::database_url).
+    pub fn migrate_url(&self) -> Option<DatabaseUrl> {
+        let url = &self.store.migrate_url;
+        (!url.is_empty()).then(|| DatabaseUrl::parse(url).expect("checked when loaded"))
     }
 
     /// The address that clients reach, without a slash at its end.

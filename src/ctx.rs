@@ -33,6 +33,9 @@ pub struct Platform {
 pub struct Ctx {
     /// Who is asking.
     pub actor: Actor,
+    /// The store as this caller reaches it: a tenant on PostgreSQL meets its own account's rows
+    /// alone, whatever a query asks for.
+    pub db: Db,
     /// Named in every error and every line of the log about this call.
     pub request_id: Arc<str>,
     platform: Arc<Platform>,
@@ -41,17 +44,31 @@ pub struct Ctx {
 impl Ctx {
     /// A context for a caller.
     pub fn new(platform: Arc<Platform>, actor: Actor, request_id: Arc<str>) -> Self {
-        Self { actor, request_id, platform }
+        let db = db_for(&actor, &platform.db);
+        Self { actor, db, request_id, platform }
     }
 
     /// A context for the program's own work; `job` names it in the log.
     pub fn system(platform: Arc<Platform>, job: &'static str) -> Self {
-        Self { actor: Actor::System, request_id: Arc::from(job), platform }
+        Self::new(platform, Actor::System, Arc::from(job))
     }
 
     /// The same call on behalf of another actor.
     pub fn acting_as(&self, actor: Actor) -> Self {
-        Self { actor, ..self.clone() }
+        Self { db: db_for(&actor, &self.platform.db), actor, ..self.clone() }
+    }
+
+    /// The store across all accounts, whoever is calling: for what belongs to a person rather than
+    /// to an account, and for what is asked before an account is known. Identity alone uses it.
+    pub fn db_of_platform(&self) -> &Db {
+        &self.platform.db
+    }
+}
+
+fn db_for(actor: &Actor, db: &Db) -> Db {
+    match actor.walled_account() {
+        Some(account_id) => db.for_account(account_id),
+        None => db.clone(),
     }
 }
 

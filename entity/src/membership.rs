@@ -20,6 +20,8 @@ pub struct Model {
     pub role: Role,
     /// When the row was made.
     pub created_at_ms: UnixMillis,
+    /// When the role last changed.
+    pub updated_at_ms: UnixMillis,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

@@ -52,3 +52,51 @@ pub(crate) async fn run_on_postgres(manager: &SchemaManager<'_>, sql: &str) -> R
     }
     Ok(())
 }
+
+/// The setting of a PostgreSQL connection that says whose rows it may see: an account's id, or `*`
+/// for those of all accounts (`src/db/connect.rs`). Without it a connection sees none.
+///
+/// In a sub-select it is read once a statement, not once a row. The comparison stands inside, since
+/// a planner takes a bare truth value for one that keeps half the rows, and an equation for one
+/// that keeps next to none.
+const MAY_SEE_ALL: &str = "(SELECT current_setting('heliograph.account', true) = '*')";
+/// The account whose rows may be seen; null for none and for all. A setting that was made for one
+/// transaction only reads as an empty text after it.
+const ACCOUNT: &str =
+    "(SELECT NULLIF(NULLIF(current_setting('heliograph.account', true), '*'), '')::uuid)";
+
+/// Whose the rows of a table are: what the wall between accounts goes by on PostgreSQL.
+pub(crate) enum RowsOf {
+    /// Of the account whose id stands in this column.
+    Account(&'static str),
+    /// People: to be seen by the accounts that they belong to, written by none.
+    Members,
+    /// The installation's own, for no account to see.
+    Platform,
+}
+
+/// Puts a table behind the wall: forced, so that it holds for the table's owner too.
+pub(crate) async fn wall(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    rows: &RowsOf,
+) -> Result<(), DbErr> {
+    let all_policy = match rows {
+        RowsOf::Account(column) => format!("{MAY_SEE_ALL} OR {column} = {ACCOUNT}"),
+        RowsOf::Members | RowsOf::Platform => MAY_SEE_ALL.to_owned(),
+    };
+    let members_policy = match rows {
+        RowsOf::Members => format!(
+            "CREATE POLICY members ON {table} FOR SELECT USING (EXISTS (SELECT 1 FROM membership \
+             WHERE membership.person_id = {table}.id AND membership.account_id = {ACCOUNT}));"
+        ),
+        RowsOf::Account(_) | RowsOf::Platform => String::new(),
+    };
+    let sql = format!(
+        "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; \
+         ALTER TABLE {table} FORCE ROW LEVEL SECURITY; \
+         CREATE POLICY own_rows ON {table} USING ({all_policy}) WITH CHECK ({all_policy}); \
+         {members_policy}"
+    );
+    run_on_postgres(manager, &sql).await
+}

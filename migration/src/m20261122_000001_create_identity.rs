@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::ddl::{create_table, run};
+use crate::ddl::{RowsOf, create_table, run, wall};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -13,9 +13,27 @@ impl MigrationTrait for Migration {
         for (name, columns) in TABLES {
             create_table(manager, name, columns).await?;
         }
-        run(manager, INDEXES).await
+        run(manager, INDEXES).await?;
+        for (table, rows) in WALLS {
+            wall(manager, table, rows).await?;
+        }
+        Ok(())
     }
 }
+
+/// Whose the rows are. Tokens, links' use, throttles and keys are looked up before an account is
+/// known, by the platform.
+const WALLS: &[(&str, RowsOf)] = &[
+    ("account", RowsOf::Account("id")),
+    ("person", RowsOf::Members),
+    ("membership", RowsOf::Account("account_id")),
+    ("session", RowsOf::Account("account_id")),
+    ("refresh_token", RowsOf::Platform),
+    ("one_time_link", RowsOf::Account("account_id")),
+    ("api_key", RowsOf::Account("account_id")),
+    ("login_throttle", RowsOf::Platform),
+    ("signing_key", RowsOf::Platform),
+];
 
 const TABLES: &[(&str, &str)] = &[
     (
@@ -45,6 +63,7 @@ const TABLES: &[(&str, &str)] = &[
          person_id UUID NOT NULL REFERENCES person (id),
          role SMALLINT NOT NULL CHECK (role BETWEEN 0 AND 5),
          created_at_ms BIGINT NOT NULL,
+         updated_at_ms BIGINT NOT NULL,
          PRIMARY KEY (account_id, person_id)",
     ),
     (
@@ -113,7 +132,8 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX session_person ON session (person_id)",
     "CREATE INDEX refresh_token_session ON refresh_token (session_id)",
     "CREATE INDEX api_key_account ON api_key (account_id, id)",
-    // What ended since a node last looked, whose streams it has to end.
+    // What ended or changed since a node last looked, whose streams it has to end.
+    "CREATE INDEX membership_updated ON membership (updated_at_ms)",
     "CREATE INDEX session_revoked ON session (revoked_at_ms) WHERE revoked_at_ms IS NOT NULL",
     "CREATE INDEX api_key_revoked ON api_key (revoked_at_ms) WHERE revoked_at_ms IS NOT NULL",
     "CREATE INDEX api_key_expires ON api_key (expires_at_ms) WHERE expires_at_ms IS NOT NULL",

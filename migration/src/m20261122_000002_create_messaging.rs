@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::ddl::{create_table, run, run_on_postgres};
+use crate::ddl::{RowsOf, create_table, run, run_on_postgres, wall};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -15,9 +15,32 @@ impl MigrationTrait for Migration {
         }
         run(manager, INDEXES).await?;
         // A counter row is rewritten with every batch: room in its page keeps that cheap.
-        run_on_postgres(manager, "ALTER TABLE event_counter SET (fillfactor = 20)").await
+        run_on_postgres(manager, "ALTER TABLE event_counter SET (fillfactor = 20)").await?;
+        for (table, rows) in WALLS {
+            wall(manager, table, rows).await?;
+        }
+        Ok(())
     }
 }
+
+/// Whose the rows are. A parked receipt belongs to a message that is not known yet, so to nobody;
+/// carriers hold the operator's passwords.
+const WALLS: &[(&str, RowsOf)] = &[
+    ("sender", RowsOf::Account("account_id")),
+    ("carrier", RowsOf::Platform),
+    ("carrier_lease", RowsOf::Platform),
+    ("route", RowsOf::Platform),
+    ("message_text", RowsOf::Account("account_id")),
+    ("message", RowsOf::Account("account_id")),
+    ("submission", RowsOf::Account("account_id")),
+    ("parked_receipt", RowsOf::Platform),
+    ("inbound_message", RowsOf::Account("account_id")),
+    ("idempotency", RowsOf::Account("account_id")),
+    ("event", RowsOf::Account("account_id")),
+    ("event_counter", RowsOf::Account("account_id")),
+    ("job_lease", RowsOf::Platform),
+    ("installation", RowsOf::Platform),
+];
 
 const TABLES: &[(&str, &str)] = &[
     (

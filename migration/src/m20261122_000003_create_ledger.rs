@@ -3,7 +3,7 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-use crate::ddl::{create_table, run, run_on_postgres};
+use crate::ddl::{RowsOf, create_table, run, run_on_postgres, wall};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -22,6 +22,9 @@ impl MigrationTrait for Migration {
         }
         for table in ["ledger_transfer", "ledger_entry"] {
             refuse_changes(manager, table).await?;
+        }
+        for (table, rows) in WALLS {
+            wall(manager, table, rows).await?;
         }
         Ok(())
     }
@@ -59,6 +62,18 @@ async fn refuse_changes(manager: &SchemaManager<'_>, table: &str) -> Result<(), 
     )
     .await
 }
+
+/// Whose the rows are. Prices are the operator's: an account learns those of its own messages.
+const WALLS: &[(&str, RowsOf)] = &[
+    ("wallet", RowsOf::Account("account_id")),
+    ("ledger_book", RowsOf::Account("account_id")),
+    ("ledger_transfer", RowsOf::Account("account_id")),
+    ("ledger_entry", RowsOf::Account("account_id")),
+    ("usage_day", RowsOf::Account("account_id")),
+    ("rate_card", RowsOf::Platform),
+    ("rate", RowsOf::Platform),
+    ("billing_account", RowsOf::Account("account_id")),
+];
 
 const TABLES: &[(&str, &str)] = &[
     (

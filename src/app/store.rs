@@ -36,7 +36,8 @@ pub(super) async fn open(settings: Settings, parts: AppParts) -> Result<Arc<Plat
     };
     let master_key = master_key.map_err(StartError::MasterKey)?;
     let db = Db::open(&settings.database_url(), settings.store.connections_max).await?;
-    db.migrate().await.map_err(StartError::Migrate)?;
+    db.require_walled_role().await?;
+    db.migrate(settings.migrate_url().as_ref()).await.map_err(StartError::Migrate)?;
     let platform = Platform {
         db,
         ids: IdGenerator::new(clock.clone(), randomness.clone()),

@@ -59,6 +59,16 @@ impl Actor {
         }
     }
 
+    /// The account beyond which this actor has no business: the one acted in, but for the
+    /// operator's people, who see to all.
+    pub const fn walled_account(&self) -> Option<AccountId> {
+        match self {
+            Self::Person(person) if person.is_operator => None,
+            Self::Person(_) | Self::Key(_) => self.account_id(),
+            Self::Anonymous | Self::CommandLine | Self::System => None,
+        }
+    }
+
     /// Whether what this actor sends is played, not sent.
     pub fn is_test(&self) -> bool {
         matches!(self, Self::Key(key) if key.mode == KeyMode::Test)

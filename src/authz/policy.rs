@@ -30,6 +30,9 @@ pub enum Action {
     ManageOwnSessions,
     /// Make accounts.
     CreateAccounts,
+    /// Suspend and reactivate accounts, change who belongs to them and as what, let their first
+    /// owners in.
+    ManageAccounts,
     /// Read all accounts.
     ReadAllAccounts,
     /// Decide on senders.
@@ -146,6 +149,7 @@ impl Action {
         Self::ManageAccount,
         Self::ManageOwnSessions,
         Self::CreateAccounts,
+        Self::ManageAccounts,
         Self::ReadAllAccounts,
         Self::DecideSenders,
         Self::ReadCarriers,
@@ -191,6 +195,7 @@ impl Action {
             Self::ReadBilling => &[Owner, Admin, Developer, Billing],
             Self::Pay => &[Owner, Admin, Billing],
             Self::CreateAccounts
+            | Self::ManageAccounts
             | Self::ReadAllAccounts
             | Self::DecideSenders
             | Self::ReadCarriers
@@ -208,6 +213,7 @@ impl Action {
         use Role::{Admin, Billing, Developer, Owner, Support, Viewer};
         match self {
             Self::CreateAccounts
+            | Self::ManageAccounts
             | Self::ManageCarriers
             | Self::RotateSigningKeys
             | Self::ManageProcessors => &[Owner, Admin],
@@ -243,6 +249,7 @@ impl Action {
         matches!(
             self,
             Self::CreateAccounts
+                | Self::ManageAccounts
                 | Self::ReadAllAccounts
                 | Self::DecideSenders
                 | Self::ReadCarriers

@@ -8,9 +8,13 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::admin_account::{self, CreateAccountArgs, RotateSigningKeyArgs};
+use super::admin_account::{
+    self, CreateAccountArgs, OwnerLinkArgs, ReactivateAccountArgs, RotateSigningKeyArgs,
+    SuspendAccountArgs,
+};
 use super::admin_billing::{self, SetCreditArgs, VerifyLedgerArgs};
 use super::admin_carrier::{self, AddCarrierArgs, ApproveSenderArgs, ListCarriersArgs};
+use super::admin_people::{self, RemovePersonArgs, SetRoleArgs};
 use super::failure::Failure;
 use super::store_args::StoreArgs;
 use crate::app::{self, AppParts};
@@ -26,6 +30,11 @@ pub(super) struct AdminArgs {
 #[derive(Subcommand)]
 enum Task {
     CreateAccount(OnStore<CreateAccountArgs>),
+    OwnerLink(OnStore<OwnerLinkArgs>),
+    SuspendAccount(OnStore<SuspendAccountArgs>),
+    ReactivateAccount(OnStore<ReactivateAccountArgs>),
+    SetRole(OnStore<SetRoleArgs>),
+    RemovePerson(OnStore<RemovePersonArgs>),
     RotateSigningKey(OnStore<RotateSigningKeyArgs>),
     AddCarrier(OnStore<AddCarrierArgs>),
     ListCarriers(OnStore<ListCarriersArgs>),
@@ -47,6 +56,19 @@ pub(super) async fn run(args: AdminArgs) -> Result<ExitCode, Failure> {
     let text = match &args.task {
         Task::CreateAccount(on) => {
             admin_account::create_account(&open(&on.store).await?, &on.command).await?
+        }
+        Task::OwnerLink(on) => {
+            admin_account::owner_link(&open(&on.store).await?, &on.command).await?
+        }
+        Task::SuspendAccount(on) => {
+            admin_account::suspend_account(&open(&on.store).await?, &on.command).await?
+        }
+        Task::ReactivateAccount(on) => {
+            admin_account::reactivate_account(&open(&on.store).await?, &on.command).await?
+        }
+        Task::SetRole(on) => admin_people::set_role(&open(&on.store).await?, &on.command).await?,
+        Task::RemovePerson(on) => {
+            admin_people::remove_person(&open(&on.store).await?, &on.command).await?
         }
         Task::RotateSigningKey(on) => {
             admin_account::rotate_signing_key(&open(&on.store).await?, &on.command).await?

@@ -28,7 +28,8 @@ pub(super) async fn run(args: MigrateArgs) -> Result<ExitCode, Failure> {
         .await
         .map_err(Failure::new)?;
     let pending = db.pending_migrations().await.map_err(Failure::new)?;
-    db.migrate().await.map_err(Failure::new)?;
+    db.require_walled_role().await.map_err(Failure::new)?;
+    db.migrate(settings.migrate_url().as_ref()).await.map_err(Failure::new)?;
     match pending.as_slice() {
         [] => println!("{} is up to date", db.url()),
         names => println!("{} is up to date: ran {}", db.url(), names.join(", ")),

@@ -8,6 +8,7 @@ mod admin;
 mod admin_account;
 mod admin_billing;
 mod admin_carrier;
+mod admin_people;
 mod demo;
 mod doctor;
 mod failure;
@@ -43,7 +44,7 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Check the settings and what they name, and say how to mend what is wrong
     Doctor(doctor::DoctorArgs),
-    /// Set up accounts and carriers from a shell
+    /// Set up accounts, their people and carriers from a shell
     Admin(admin::AdminArgs),
     /// Run a simulated carrier (SMPP 3.4 server) for development
     Smsc(smsc::SmscArgs),

@@ -1,11 +1,13 @@
 //! Opening the store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbErr};
 
-use super::{Db, Store};
+use super::{Db, Reader, Store, reach};
 use crate::config::DatabaseUrl;
 
 /// SQLite readers beside the one writer.
@@ -35,7 +37,8 @@ pub enum ConnectError {
 impl Db {
     /// Opens the store, making the SQLite file if there is none. Runs no migration.
     ///
-    /// `connections_max` bounds PostgreSQL's pool.
+    /// `connections_max` bounds PostgreSQL's connections: half of them are for tenants' calls, so
+    /// that these never keep messages from leaving.
     ///
     /// # Errors
     /// [`ConnectError::Unreachable`].
@@ -52,8 +55,11 @@ impl Db {
     /// # Errors
     /// The store's own.
     pub async fn close(self) -> Result<(), DbErr> {
-        self.reader.close().await?;
-        self.writer.close().await
+        if let Some(tenants) = self.tenants {
+            tenants.close().await?;
+        }
+        self.reader.pool().close_by_ref().await?;
+        self.writer.pool().close_by_ref().await
     }
 }
 
@@ -99,28 +105,49 @@ async fn open_sqlite(url: &DatabaseUrl) -> Result<Db, DbErr> {
         options
     })
     .await?;
-    Ok(Db { store: Store::Sqlite, reader, writer, url: url.clone() })
+    let (reader, writer) = (Reader::new(reader, None), Reader::new(writer, None));
+    Ok(Db { store: Store::Sqlite, reader, writer, tenants: None, url: Arc::new(url.clone()) })
 }
 
 async fn open_postgres(url: &DatabaseUrl, connections_max: u32) -> Result<Db, DbErr> {
+    let tenants_max = (connections_max / 2).max(1);
+    let mut options = postgres_options(url, connections_max.saturating_sub(tenants_max).max(1));
+    options.map_sqlx_postgres_opts(|postgres| {
+        our_plans(postgres).options([(reach::SETTING, reach::ALL_ACCOUNTS)])
+    });
+    let platform = Reader::new(Database::connect(options).await?, None);
+    let mut options = postgres_options(url, tenants_max);
+    options.map_sqlx_postgres_opts(our_plans);
+    options.map_sqlx_postgres_pool_opts(|pool| {
+        pool.after_connect(|connection, _| reach::enter(connection))
+    });
+    options.map_sqlx_postgres_before_acquire(|connection, _| {
+        Box::pin(async move { reach::enter(connection).await.map(|()| true) })
+    });
+    let tenants = Some(Database::connect(options).await?);
+    let url = Arc::new(url.clone());
+    Ok(Db { store: Store::Postgres, reader: platform.clone(), writer: platform, tenants, url })
+}
+
+fn postgres_options(url: &DatabaseUrl, connections_max: u32) -> ConnectOptions {
     let mut options = options(url);
     options.max_connections(connections_max).min_connections(1);
     // A connection that has been idle may have died with its server: a ping is cheaper than an
     // error. A busy one is not asked.
     options.test_before_acquire_if_idle_for(IDLE_UNTESTED_MAX);
-    options.map_sqlx_postgres_opts(|postgres| {
-        // Every statement of ours has its index. Statistics lag behind a table that grows by
-        // thousands of rows a second, and a plan made for the empty table would be kept: without
-        // this the queue is scanned whole until the next ANALYZE. For the same reason some given
-        // rows are joined with a table one by one over its key, never by reading the table.
-        postgres.options([
-            ("enable_seqscan", "off"),
-            ("enable_bitmapscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            ("jit", "off"),
-        ])
-    });
-    let pool: DatabaseConnection = Database::connect(options).await?;
-    Ok(Db { store: Store::Postgres, reader: pool.clone(), writer: pool, url: url.clone() })
+    options
+}
+
+fn our_plans(postgres: PgConnectOptions) -> PgConnectOptions {
+    // Every statement of ours has its index. Statistics lag behind a table that grows by
+    // thousands of rows a second, and a plan made for the empty table would be kept: without
+    // this the queue is scanned whole until the next ANALYZE. For the same reason some given
+    // rows are joined with a table one by one over its key, never by reading the table.
+    postgres.options([
+        ("enable_seqscan", "off"),
+        ("enable_bitmapscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("jit", "off"),
+    ])
 }

@@ -4,9 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{
-    DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions};
 
 use super::{Db, Store};
 use crate::error::{Error, Failed, is_connection_loss, is_retryable};
@@ -114,7 +112,7 @@ impl Db {
             },
             ..TransactionOptions::default()
         };
-        self.writer.begin_with_options(options).await
+        self.writer.begin(options).await
     }
 
     async fn try_write<T, E, F, Fut>(

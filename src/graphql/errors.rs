@@ -14,8 +14,12 @@ use super::carriers::{
 };
 use super::identity::accounts::{CreateAccountError, UpdateAccountError};
 use super::identity::api_keys::{CreateApiKeyError, RevokeApiKeyError, RotateApiKeyError};
+use super::identity::people::{RemovePersonError, SetRoleError};
 use super::identity::sessions::{LogInError, LogOutError, RefreshSessionError};
 use super::identity::sign_up::{AcceptOwnerLinkError, SignUpError};
+use super::identity::standing::{
+    ReactivateAccountError, ReissueOwnerLinkError, SuspendAccountError,
+};
 use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
     SendMessagesError,
@@ -183,6 +187,16 @@ pub enum UserError {
     CreateAccount(CreateAccountError),
     /// Of `updateAccount`.
     UpdateAccount(UpdateAccountError),
+    /// Of `suspendAccount`.
+    SuspendAccount(SuspendAccountError),
+    /// Of `reactivateAccount`.
+    ReactivateAccount(ReactivateAccountError),
+    /// Of `reissueOwnerLink`.
+    ReissueOwnerLink(ReissueOwnerLinkError),
+    /// Of `setRole`.
+    SetRole(SetRoleError),
+    /// Of `removePerson`.
+    RemovePerson(RemovePersonError),
     /// Of `createApiKey`.
     CreateApiKey(CreateApiKeyError),
     /// Of `rotateApiKey`.

@@ -60,6 +60,8 @@ pub struct Mutation(
     identity::sessions::SessionsMutation,
     identity::sign_up::SignUpMutation,
     identity::accounts::AccountsMutation,
+    identity::standing::StandingMutation,
+    identity::people::PeopleMutation,
     identity::api_keys::ApiKeysMutation,
     senders::SendersMutation,
     carriers::CarriersMutation,

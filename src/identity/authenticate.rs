@@ -29,8 +29,9 @@ pub struct Authenticated {
     pub actor: Actor,
     /// When the credential is over; streams end then.
     pub expires_at: Option<UnixMillis>,
-    /// Canceled when the credential is revoked: at once on the node that did it, within
-    /// `events::POLL_INTERVAL` on others while [`IdentityService::run`] runs. Never for nobody.
+    /// Canceled when the credential is revoked or the person's role changes: at once on the node
+    /// that did it, within `events::POLL_INTERVAL` on others while [`IdentityService::run`] runs.
+    /// Never for nobody.
     pub revoked: CancellationToken,
     standing: Arc<Standing>,
 }
@@ -39,8 +40,8 @@ pub struct Authenticated {
 pub(super) struct SessionState {
     pub(super) session_id: SessionId,
     pub(super) person_id: PersonId,
-    account_id: AccountId,
-    role: Role,
+    pub(super) account_id: AccountId,
+    pub(super) role: Role,
     is_operator: bool,
     expires_at: UnixMillis,
     revoked: bool,
@@ -66,6 +67,10 @@ impl Credential for SessionState {
     fn is_revoked(&self) -> bool {
         self.revoked
     }
+
+    fn has_rights_of(&self, earlier: &Self) -> bool {
+        self.role == earlier.role && self.is_operator == earlier.is_operator
+    }
 }
 
 impl Credential for KeyState {
@@ -75,6 +80,10 @@ impl Credential for KeyState {
 
     fn is_revoked(&self) -> bool {
         self.revoked
+    }
+
+    fn has_rights_of(&self, earlier: &Self) -> bool {
+        self.scopes == earlier.scopes
     }
 }
 

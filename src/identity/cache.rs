@@ -31,12 +31,14 @@ pub(super) trait Credential: Send + Sync + 'static {
     fn account_id(&self) -> AccountId;
     /// Whether it was ended for good before its time.
     fn is_revoked(&self) -> bool;
+    /// Whether it allows what `earlier` allowed, no more and no less.
+    fn has_rights_of(&self, earlier: &Self) -> bool;
 }
 
 /// Shared by all that rely on one credential.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
-    /// Canceled when the credential is revoked.
+    /// Canceled when the credential is revoked, or allows something else from now on.
     pub(super) revoked: CancellationToken,
 }
 
@@ -164,16 +166,24 @@ impl<K: Hash + Eq + Copy, V: Credential> Cache<K, V> {
         bell: watch::Receiver<u64>,
     ) -> Option<Known<V>> {
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        let standing = entries.present.get(&key).map(|entry| Arc::clone(&entry.known.standing));
-        let standing = standing.unwrap_or_default();
-        let revoked = state.as_ref().is_none_or(Credential::is_revoked);
-        if revoked {
+        let earlier = entries.present.remove(&key).map(|entry| entry.known);
+        let stands = |earlier: &Known<V>| {
+            let unchanged = |state: &V| !state.is_revoked() && state.has_rights_of(&earlier.state);
+            state.as_ref().is_some_and(unchanged)
+        };
+        // What began with other rights ends; what begins from now on has a standing of its own.
+        let standing = match earlier {
+            Some(earlier) if stands(&earlier) => earlier.standing,
+            Some(earlier) => {
+                earlier.standing.revoked.cancel();
+                Arc::default()
+            }
+            None => Arc::default(),
+        };
+        let state = state?;
+        if state.is_revoked() {
             standing.revoked.cancel();
         }
-        let Some(state) = state else {
-            entries.present.remove(&key);
-            return None;
-        };
         make_room(&mut entries.present, read_at);
         let known = Known { state: Arc::new(state), standing };
         entries.present.insert(key, Entry { known: known.clone(), read_at, bell });
@@ -190,14 +200,16 @@ impl<K: Hash + Eq + Copy, V: Credential> Cache<K, V> {
         }
     }
 
-    /// Ends the streams of those credentials that `ended` picks.
+    /// Ends the streams of those credentials that `ended` picks, and has them read anew.
     pub(super) fn end(&self, ended: impl Fn(&V) -> bool) {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        for entry in entries.present.values() {
-            if ended(&entry.known.state) {
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.present.retain(|_, entry| {
+            let goes = ended(&entry.known.state);
+            if goes {
                 entry.known.standing.revoked.cancel();
             }
-        }
+            !goes
+        });
     }
 }
 

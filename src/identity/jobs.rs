@@ -10,7 +10,7 @@ use entity::ids::ApiKeyId;
 use entity::time::UnixMillis;
 use tokio_util::sync::CancellationToken;
 
-use super::authenticate::KeyState;
+use super::authenticate::{KeyState, SessionState};
 use super::{IdentityService, keyring, store, throttle};
 use crate::error::Failed;
 use crate::events::POLL_INTERVAL;
@@ -82,7 +82,8 @@ impl IdentityService {
         log_failure("write down the use of keys", self.flush_used_keys().await);
     }
 
-    /// Ends the streams of credentials that any node ended after `since`.
+    /// Ends the streams of credentials that any node, or a command line, ended or gave another
+    /// role after `since`.
     ///
     /// # Errors
     /// The store's own.
@@ -92,6 +93,15 @@ impl IdentityService {
         let sessions = store::sessions::revoked_since(platform.db.reader(), since).await?;
         if !sessions.is_empty() {
             self.0.sessions.end(|state| sessions.contains(&state.session_id));
+        }
+        let roles = store::accounts::roles_changed_since(platform.db.reader(), since).await?;
+        // A log-in that was read with the present role is left alone, however often we look.
+        let changed = |state: &SessionState| {
+            let key = (state.account_id, state.person_id);
+            roles.get(&key).is_some_and(|role| *role != state.role)
+        };
+        if !roles.is_empty() {
+            self.0.sessions.end(changed);
         }
         let keys = store::api_keys::ended_since(platform.db.reader(), since, now).await?;
         if !keys.is_empty() {

@@ -2,8 +2,9 @@
 //!
 //! Invariants: a secret (password, API key, refresh token, one-time link) is stored only as a hash
 //! and shown at most once; no password is hashed inside a transaction; a credential that was
-//! revoked is refused at once on the node that revoked it and within [`cache::BELIEVED_MS`]
-//! elsewhere; whoever changes a role or closes an account rings `Topic::Credentials` after the
+//! revoked is refused at once on the node that revoked it and within `events::POLL_INTERVAL`
+//! elsewhere, and so is a right that went with a role; an account that has an owner keeps one;
+//! whoever changes a role or closes an account rings `Topic::Credentials` after the
 //! commit.
 //!
 //! Not here: what a role or scope may do (`authz`), cookies and headers (`http`). To come, each on
@@ -40,8 +41,12 @@ pub use commands::api_keys::{
 };
 pub use commands::log_in::{LogIn, LogInRejection};
 pub use commands::operator::ensure_operator;
+pub use commands::people::{Member, MemberRejection};
 pub use commands::sessions::{LogOutRejection, RefreshRejection};
 pub use commands::sign_up::{AcceptOwnerLink, AcceptRejection, SignUp, SignUpRejection};
+pub use commands::standing::{
+    OwnerLinkRejection, StatusRejection, reactivate_account, reissue_owner_link, suspend_account,
+};
 pub use model::{
     ApiKey, EMAIL_CHARS_MAX, Email, InvalidEmail, InvalidName, KEY_NAME_CHARS_MAX, NAME_CHARS_MAX,
     NewApiKey, OneTimeLink, Person, SignedIn, Tokens,

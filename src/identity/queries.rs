@@ -174,7 +174,7 @@ pub(super) fn person_of(ctx: &Ctx) -> Result<&PersonActor, Failed> {
 /// [`Failed`]: not allowed, or the store's own.
 pub async fn find_session(ctx: &Ctx, id: SessionId) -> Result<Option<Session>, Failed> {
     let person_id = person_of(ctx)?.person_id;
-    let session = store::sessions::session(ctx.db.reader(), id).await?;
+    let session = store::sessions::session(ctx.db_of_platform().reader(), id).await?;
     Ok(session.filter(|session| session.person_id == person_id))
 }
 
@@ -187,7 +187,7 @@ pub async fn sessions(
     request: &PageRequest<SessionId>,
 ) -> Result<Page<Session>, Failed> {
     let (person_id, now) = (person_of(ctx)?.person_id, ctx.clock.now());
-    Ok(store::sessions::live_page(ctx.db.reader(), person_id, now, request).await?)
+    Ok(store::sessions::live_page(ctx.db_of_platform().reader(), person_id, now, request).await?)
 }
 
 /// How many log-ins of the caller are not over.
@@ -196,5 +196,5 @@ pub async fn sessions(
 /// [`Failed`]: not allowed, or the store's own.
 pub async fn sessions_count(ctx: &Ctx) -> Result<u64, Failed> {
     let (person_id, now) = (person_of(ctx)?.person_id, ctx.clock.now());
-    Ok(store::sessions::live_count(ctx.db.reader(), person_id, now).await?)
+    Ok(store::sessions::live_count(ctx.db_of_platform().reader(), person_id, now).await?)
 }

@@ -51,7 +51,7 @@ impl Attempt {
     ) -> Result<Self, Failed> {
         let attempt = Self::of(ctx, email, address);
         let (now, keys) = (ctx.clock.now(), &attempt.keys);
-        ctx.db.write(|tx| async move { count(&tx, keys, now).await }).await?;
+        ctx.db_of_platform().write(|tx| async move { count(&tx, keys, now).await }).await?;
         Ok(attempt)
     }
 

@@ -6,7 +6,10 @@ mod command_line;
 mod graphql;
 mod keys;
 mod log_in;
+mod operator_api;
+mod people;
 mod sessions;
+mod standing;
 mod tokens;
 
 use std::net::IpAddr;

@@ -23,7 +23,8 @@ use heliograph::carriers::smsc::{Smsc, SmscHandle};
 use heliograph::ctx::Ctx;
 use heliograph::db::Tx;
 use heliograph::error::Error;
-use heliograph::events::{Hub, Subscription};
+use heliograph::events::{Hub, Subscription, Topic};
+use heliograph::identity;
 use heliograph::messages::commands::{
     self, BatchRejection, CancelResult, SendInput, SendOutcome, SentMessage, Tables,
 };
@@ -377,6 +378,41 @@ both_stores! {
         until_all(&mut events, &waiting[1..], &[MessageStatus::Delivered]).await;
         running.stop().await;
         assert_eq!(stored(&house, &ctx, waiting[0]).await.status, MessageStatus::Canceled);
+    }
+
+    async fn what_a_suspended_account_has_waiting_stays_and_then_goes(house: TestHouse) {
+        add_carrier(&house, SIMULATOR_CARRIER_ID, CarrierKind::Simulator).await;
+        let operator = house.ctx_as(Actor::CommandLine);
+        // More than one turn serves, so that they would fill it.
+        let mut suspended = Vec::new();
+        for n in 0..33 {
+            let ctx = account(&house, KeyMode::Test).await;
+            let waiting = ids(&send(&ctx, batch("k", test_numbers("000", 2))).await);
+            let account_id = ctx.actor.account_id().unwrap();
+            identity::suspend_account(&operator, account_id).await.unwrap();
+            let later = batch("later", vec![to(&format!("+999000{n:07}"))]);
+            let refused = commands::send(&ctx, &Tables::default(), later).await;
+            assert!(matches!(refused, Err(Error::Rejected(BatchRejection::AccountSuspended))));
+            suspended.push((ctx, account_id, waiting));
+        }
+        let active = account(&house, KeyMode::Test).await;
+        let sent = ids(&send(&active, batch("k", test_numbers("000", 3))).await);
+        let mut events = subscribe(&house, &active).await;
+        let running = simulator(&house);
+        until_all(&mut events, &sent, &[MessageStatus::Delivered]).await;
+        for (ctx, _, waiting) in &suspended {
+            assert_eq!(stored(&house, ctx, waiting[1]).await.status, MessageStatus::Queued);
+        }
+        let (ctx, account_id, waiting) = &suspended[0];
+        // What waits can be called off, and what is not leaves with the account's return.
+        let called_off = commands::cancel(ctx, &waiting[..1]).await.unwrap();
+        assert_eq!(called_off, [CancelResult::Canceled]);
+        identity::reactivate_account(&operator, *account_id).await.unwrap();
+        house.platform.doorbell.ring(Topic::Queue(SIMULATOR_CARRIER_ID));
+        let mut events = subscribe(&house, ctx).await;
+        until_all(&mut events, &waiting[1..], &[MessageStatus::Delivered]).await;
+        running.stop().await;
+        assert_eq!(stored(&house, ctx, waiting[0]).await.status, MessageStatus::Canceled);
     }
 
     async fn a_scheduled_message_leaves_when_its_time_comes(house: TestHouse) {

@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, Statement};
 
 use crate::app::check_value;
 use crate::config::Settings;
-use crate::db::{Db, Store};
+use crate::db::{Db, Role, Store};
 use crate::keys::{MASTER_KEY_FILE, MasterKey};
 use crate::sys::Clock;
 
@@ -230,20 +230,16 @@ async fn postgres(db: &Db) -> Vec<Finding> {
     let asked = Statement::from_string(
         db.store().backend(),
         "SELECT current_setting('server_version_num')::int AS version, \
-         (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms, \
-         (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS is_superuser",
+         (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms",
     );
     let answer = match db.reader().query_one_raw(asked).await {
         Ok(Some(row)) => row
             .try_get("", "version")
-            .and_then(|version: i32| Ok((version, row.try_get("", "now_ms")?, row)))
-            .and_then(|(version, now_ms, row): (i32, i64, _)| {
-                Ok((version, now_ms, row.try_get::<bool>("", "is_superuser")?))
-            }),
+            .and_then(|version: i32| Ok((version, row.try_get("", "now_ms")?))),
         Ok(None) => return Vec::new(),
         Err(error) => Err(error),
     };
-    let (version, now_ms, is_superuser) = match answer {
+    let (version, now_ms): (i32, i64) = match answer {
         Ok(answer) => answer,
         Err(error) => {
             let text = format!("the server does not say its version: {error}");
@@ -251,7 +247,15 @@ async fn postgres(db: &Db) -> Vec<Finding> {
         }
     };
     let skew_ms = Clock::system().now().0 - now_ms;
-    vec![postgres_version(version), postgres_clock(skew_ms), postgres_role(is_superuser)]
+    let role = match db.role().await {
+        Ok(role) => role.map(|role| postgres_role(&role)),
+        Err(error) => Some(Finding::fault(
+            "PostgreSQL role",
+            format!("the server does not say what the role may do: {error}"),
+            "see the server's log",
+        )),
+    };
+    [postgres_version(version), postgres_clock(skew_ms)].into_iter().chain(role).collect()
 }
 
 fn postgres_version(number: i32) -> Finding {
@@ -270,15 +274,23 @@ fn postgres_clock(skew_ms: i64) -> Finding {
     Finding::good("clock", text)
 }
 
-fn postgres_role(is_superuser: bool) -> Finding {
-    if is_superuser {
-        return Finding::warning(
-            "PostgreSQL role",
-            "the program connects as a superuser",
-            "give it a role of its own that owns its database: CREATE ROLE heliograph LOGIN …",
+fn postgres_role(role: &Role) -> Finding {
+    let name = "PostgreSQL role";
+    if !role.is_walled {
+        return Finding::fault(
+            name,
+            format!("{} is a superuser or has BYPASSRLS: the program refuses to start", role.name),
+            format!("make a role of its own, and connect as it:\n{}", role.sql_for_proper_role()),
         );
     }
-    Finding::good("PostgreSQL role", "no superuser")
+    if role.owns_tables {
+        return Finding::warning(
+            name,
+            format!("{} owns the tables: it works, but could take row security down", role.name),
+            "stronger: let another role own them, and name it in store.migrate_url",
+        );
+    }
+    Finding::good(name, format!("{} may use the tables, and owns none", role.name))
 }
 
 /// Whether the schema is this program's, and the master key is the one of the first start.
@@ -330,12 +342,18 @@ async fn installed_key(db: &Db, master_key: Option<&MasterKey>) -> Option<Findin
 mod tests {
     use super::*;
 
+    fn role(is_walled: bool, owns_tables: bool) -> Role {
+        let (name, database) = ("program".to_owned(), "sms".to_owned());
+        Role { name, database, is_walled, owns_tables }
+    }
+
     #[test]
     fn each_fault_names_its_fix() {
         for finding in [
             postgres_version(140_012),
             postgres_clock(5_000),
-            postgres_role(true),
+            postgres_role(&role(false, false)),
+            postgres_role(&role(true, true)),
             disk_space(1 << 20),
             clock(&crate::sys::ManualClock::starting_at(entity::time::UnixMillis(0)).clock()),
         ] {
@@ -349,7 +367,7 @@ mod tests {
         for finding in [
             postgres_version(150_000),
             postgres_clock(-20),
-            postgres_role(false),
+            postgres_role(&role(true, false)),
             disk_space(1 << 40),
         ] {
             assert_eq!(finding.verdict, Verdict::Good, "{finding}");

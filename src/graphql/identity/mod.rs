@@ -4,12 +4,16 @@
 pub mod accounts;
 /// Mutations of API keys.
 pub mod api_keys;
+/// Mutations of who belongs to an account.
+pub mod people;
 /// Reads.
 pub mod queries;
 /// Mutations by which people come and go.
 pub mod sessions;
 /// Mutations by which new owners come.
 pub mod sign_up;
+/// Mutations of whether an account may act.
+pub mod standing;
 
 use std::net::IpAddr;
 
@@ -43,7 +47,7 @@ pub enum AccountKind {
 pub enum AccountStatus {
     /// It may.
     Active,
-    /// It may read, and not send.
+    /// It may read, and not send; what waits does not leave.
     Suspended,
     /// Nobody may sign in to it, and its keys are refused.
     Closed,

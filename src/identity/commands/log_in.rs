@@ -55,7 +55,9 @@ impl IdentityService {
         let email = Email::parse(&log_in.email).ok();
         let attempt = Attempt::begin(ctx, email.as_ref(), log_in.client_address).await?;
         let found = match &email {
-            Some(email) => store::accounts::person_by_email(ctx.db.reader(), email).await?,
+            Some(email) => {
+                store::accounts::person_by_email(ctx.db_of_platform().reader(), email).await?
+            }
             None => None,
         };
         let (person, rehashed) = self.proven(found, &log_in.password).await?;
@@ -64,7 +66,7 @@ impl IdentityService {
         let tokens = self.fresh_tokens(ctx).await?;
         let (opened, fresh, rehashed) = (&session, &tokens, &rehashed);
         let (attempt, known, now) = (&attempt, &person, ctx.clock.now());
-        ctx.db
+        ctx.db_of_platform()
             .write(|tx| async move {
                 attempt.succeeded(&tx, now).await?;
                 if let (Some(new), Some(old)) = (rehashed, &known.password_hash) {
@@ -102,7 +104,8 @@ impl IdentityService {
         person: &person::Model,
         wanted: Option<AccountId>,
     ) -> Result<(Role, account::Model), Error<LogInRejection>> {
-        let open = store::accounts::open_memberships(ctx.db.reader(), person.id).await?;
+        let open =
+            store::accounts::open_memberships(ctx.db_of_platform().reader(), person.id).await?;
         let chosen =
             open.into_iter().find(|(_, account)| wanted.is_none_or(|wanted| wanted == account.id));
         let (membership, account) =

@@ -190,8 +190,10 @@ impl IdentityService {
             self.0.refreshing.claim(hash).ok_or(Error::Rejected(RefreshRejection::InProgress))?;
         let fresh = self.fresh_tokens(ctx).await?;
         let (new, end) = (&fresh, session_end(ctx, fresh.now));
-        let outcome: Refreshed =
-            ctx.db.write(|tx| async move { use_refresh_token(&tx, &hash, new, end).await }).await?;
+        let outcome: Refreshed = ctx
+            .db_of_platform()
+            .write(|tx| async move { use_refresh_token(&tx, &hash, new, end).await })
+            .await?;
         match outcome {
             Refreshed::Yes(session) => {
                 let (person, account, role) = self.standing_of(ctx, &session).await?;
@@ -217,7 +219,7 @@ impl IdentityService {
         session: &session::Model,
     ) -> Result<(person::Model, account::Model, Role), Error<RefreshRejection>> {
         let ended = || Error::Rejected(RefreshRejection::Ended);
-        let db = ctx.db.reader();
+        let db = ctx.db_of_platform().reader();
         let (account_id, person_id) = (session.account_id, session.person_id);
         let member = store::accounts::membership(db, account_id, person_id).await?;
         let role = member.ok_or_else(ended)?.role;
@@ -239,11 +241,13 @@ impl IdentityService {
     ) -> Result<session::Model, Error<LogOutRejection>> {
         let person = person_of(ctx)?;
         let id = session_id.unwrap_or(person.session_id);
-        let session = store::sessions::session(ctx.db.reader(), id).await?;
+        let session = store::sessions::session(ctx.db_of_platform().reader(), id).await?;
         let session = session.filter(|session| session.person_id == person.person_id);
         let session = session.ok_or(Error::Rejected(LogOutRejection::NotFound))?;
         let now = ctx.clock.now();
-        ctx.db.write(|tx| async move { store::sessions::revoke(&tx, id, now).await }).await?;
+        ctx.db_of_platform()
+            .write(|tx| async move { store::sessions::revoke(&tx, id, now).await })
+            .await?;
         self.session_ended(ctx, id, session.account_id);
         let revoked_at_ms = session.revoked_at_ms.or(Some(now));
         Ok(session::Model { revoked_at_ms, ..session })
@@ -257,7 +261,7 @@ impl IdentityService {
         let person_id = person_of(ctx)?.person_id;
         let now = ctx.clock.now();
         let ended = ctx
-            .db
+            .db_of_platform()
             .write(|tx| async move { store::sessions::revoke_all(&tx, person_id, now).await })
             .await?;
         for (session_id, account_id) in &ended {

@@ -128,7 +128,7 @@ impl IdentityService {
         let now = ctx.clock.now();
         let (attempt, fresh) = (&attempt, &tokens);
         let (new_account, owner, opened) = (&account, &person, &session);
-        ctx.db
+        ctx.db_of_platform()
             .write(|tx| async move {
                 store::accounts::insert_account(&tx, new_account).await?;
                 insert_new_person(&tx, owner).await?;
@@ -156,7 +156,7 @@ impl IdentityService {
         let hash =
             link_hash(ctx, &accept.token).ok_or(Error::Rejected(AcceptRejection::InvalidLink))?;
         // Looked at before anything is hashed, so that a made-up link costs us little.
-        let link = store::links::find(ctx.db.reader(), &hash).await?;
+        let link = store::links::find(ctx.db_of_platform().reader(), &hash).await?;
         let link = usable(link, ctx.clock.now())?;
         let email = owner_email(&link, accept.email.as_deref()).map_err(Error::Rejected)?;
         let attempt = Attempt::begin(ctx, Some(&email), accept.client_address).await?;
@@ -165,8 +165,10 @@ impl IdentityService {
         let tokens = self.fresh_tokens(ctx).await?;
         let acceptance = Acceptance { hash, owner: &owner, session: &session, tokens: &tokens };
         let (acceptance, attempt) = (&acceptance, &attempt);
-        let account =
-            ctx.db.write(|tx| async move { acceptance.write(&tx, attempt).await }).await?;
+        let account = ctx
+            .db_of_platform()
+            .write(|tx| async move { acceptance.write(&tx, attempt).await })
+            .await?;
         tracing::info!(account.id = %account.id, "the first owner came in");
         Ok(tokens.signed_in(session, owner.into_row(), account, Role::Owner)?)
     }
@@ -179,7 +181,7 @@ impl IdentityService {
         name: DisplayName,
         password: SecretText,
     ) -> Result<Owner, Error<AcceptRejection>> {
-        let known = store::accounts::person_by_email(ctx.db.reader(), email).await?;
+        let known = store::accounts::person_by_email(ctx.db_of_platform().reader(), email).await?;
         if let Some(person) = known.as_ref().filter(|person| person.password_hash.is_some()) {
             let right = may_be_password(&password)
                 && self.0.hasher.verify(&password, person.password_hash.as_deref()).await?
@@ -363,6 +365,7 @@ async fn insert_owner(
         person_id: session.person_id,
         role: Role::Owner,
         created_at_ms: now,
+        updated_at_ms: now,
     };
     store::accounts::insert_membership(tx, &row).await
 }

@@ -1,7 +1,10 @@
 //! Accounts, people, memberships.
 
 use entity::enums::{AccountKind, AccountStatus, Role};
+use std::collections::HashMap;
+
 use entity::ids::{AccountId, PersonId};
+use entity::time::UnixMillis;
 use entity::{account, membership, person};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
@@ -96,10 +99,7 @@ pub(in crate::identity) async fn has_owner(
     db: &impl ConnectionTrait,
     account_id: AccountId,
 ) -> Result<bool, DbErr> {
-    let owners = membership::Entity::find()
-        .filter(membership::Column::AccountId.eq(account_id))
-        .filter(membership::Column::Role.eq(Role::Owner));
-    Ok(owners.count(db).await? > 0)
+    Ok(owners(db, account_id).await? > 0)
 }
 
 pub(in crate::identity) async fn membership(
@@ -108,6 +108,57 @@ pub(in crate::identity) async fn membership(
     person_id: PersonId,
 ) -> Result<Option<membership::Model>, DbErr> {
     membership::Entity::find_by_id((account_id, person_id)).one(db).await
+}
+
+/// The member of that address, locked until the transaction ends.
+pub(in crate::identity) async fn member_by_email(
+    tx: &Tx,
+    account_id: AccountId,
+    email: &Email,
+) -> Result<Option<(membership::Model, person::Model)>, DbErr> {
+    let Some(person) = person_by_email(&**tx, email).await? else { return Ok(None) };
+    let key = (account_id, person.id);
+    let member = membership::Entity::find_by_id(key).lock_exclusive().one(&**tx).await?;
+    Ok(member.map(|member| (member, person)))
+}
+
+/// How many owners an account has.
+pub(in crate::identity) async fn owners(
+    db: &impl ConnectionTrait,
+    account_id: AccountId,
+) -> Result<u64, DbErr> {
+    membership::Entity::find()
+        .filter(membership::Column::AccountId.eq(account_id))
+        .filter(membership::Column::Role.eq(Role::Owner))
+        .count(db)
+        .await
+}
+
+pub(in crate::identity) async fn update_membership(
+    tx: &Tx,
+    row: membership::Model,
+) -> Result<membership::Model, DbErr> {
+    row.into_active_model().reset_all().update(&**tx).await
+}
+
+pub(in crate::identity) async fn delete_membership(
+    tx: &Tx,
+    row: &membership::Model,
+) -> Result<(), DbErr> {
+    membership::Entity::delete_by_id((row.account_id, row.person_id)).exec(&**tx).await?;
+    Ok(())
+}
+
+/// The roles that were given at `since` or later, as they are now.
+pub(in crate::identity) async fn roles_changed_since(
+    db: &impl ConnectionTrait,
+    since: UnixMillis,
+) -> Result<HashMap<(AccountId, PersonId), Role>, DbErr> {
+    let changed = membership::Entity::find()
+        .filter(membership::Column::UpdatedAtMs.gte(since))
+        .all(db)
+        .await?;
+    Ok(changed.into_iter().map(|row| ((row.account_id, row.person_id), row.role)).collect())
 }
 
 /// The accounts that a person may sign in to, with the role there; the longest held first.

@@ -5,7 +5,8 @@ use entity::one_time_link;
 use entity::time::UnixMillis;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use crate::db::Tx;
@@ -22,6 +23,20 @@ pub(in crate::identity) async fn find(
     hash: &[u8],
 ) -> Result<Option<one_time_link::Model>, DbErr> {
     one_time_link::Entity::find_by_id(hash.to_vec()).one(db).await
+}
+
+/// The newest link of an account that was not used.
+pub(in crate::identity) async fn newest_unused(
+    tx: &Tx,
+    account_id: AccountId,
+) -> Result<Option<one_time_link::Model>, DbErr> {
+    one_time_link::Entity::find()
+        .filter(one_time_link::Column::AccountId.eq(account_id))
+        .filter(one_time_link::Column::UsedAtMs.is_null())
+        .order_by_desc(one_time_link::Column::CreatedAtMs)
+        .limit(1)
+        .one(&**tx)
+        .await
 }
 
 /// The link, locked until the transaction ends.

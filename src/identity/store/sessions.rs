@@ -85,6 +85,23 @@ pub(in crate::identity) async fn revoke(
     Ok(())
 }
 
+/// Ends the log-ins of a person that act in one account.
+pub(in crate::identity) async fn revoke_in_account(
+    tx: &Tx,
+    account_id: AccountId,
+    person_id: PersonId,
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    session::Entity::update_many()
+        .col_expr(session::Column::RevokedAtMs, Expr::value(now))
+        .filter(session::Column::PersonId.eq(person_id))
+        .filter(session::Column::AccountId.eq(account_id))
+        .filter(session::Column::RevokedAtMs.is_null())
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
 /// Ends all log-ins of a person and names the accounts that they acted in.
 pub(in crate::identity) async fn revoke_all(
     tx: &Tx,

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use entity::enums::{MessageClass, MessageStatus};
+use entity::enums::{AccountStatus, MessageClass, MessageStatus};
 use entity::ids::{AccountId, CarrierId, MessageId};
 use entity::message::Model as Message;
 use entity::time::UnixMillis;
@@ -142,7 +142,7 @@ impl Claimer {
     }
 
     /// Tenants with something in this lane, in order, behind `after`: one probe of the queue's
-    /// index for each, however much each has waiting.
+    /// index for each, however much each has waiting. What a suspended account has waiting stays.
     async fn tenants(
         &self,
         tx: &Tx,
@@ -160,8 +160,11 @@ impl Claimer {
                  WHERE m.carrier_id = $1 AND m.class = $2 AND m.status = {queued} \
                  AND m.account_id > tenant.account_id ORDER BY m.account_id LIMIT 1) \
                FROM tenant WHERE tenant.account_id IS NOT NULL) \
-             SELECT account_id FROM tenant WHERE account_id IS NOT NULL LIMIT {TENANTS_MAX}",
+             SELECT account_id FROM tenant WHERE account_id IS NOT NULL AND NOT EXISTS \
+               (SELECT 1 FROM account WHERE account.id = tenant.account_id \
+               AND account.status <> {active}) LIMIT {TENANTS_MAX}",
             queued = MessageStatus::Queued.code(),
+            active = AccountStatus::Active.code(),
         );
         let mut values: Vec<Value> = vec![self.carrier_id.0.into(), class.code().into()];
         values.extend(after.map(|after| Value::from(after.0)));

@@ -123,6 +123,20 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        name: "identity alone reaches across accounts for a caller",
+        check: reach_across_accounts,
+        breaches: &[
+            ("src/messages/queries.rs", "ctx.db_of_platform().reader()"),
+            ("src/graphql/messages/queries.rs", "ctx\n    .db_of_platform()"),
+            ("src/app.rs", "Ctx::db_of_platform(&ctx)"),
+        ],
+        allowed: &[
+            ("src/identity/queries.rs", "ctx.db_of_platform().reader()"),
+            ("src/ctx.rs", "pub fn db_of_platform(&self) -> &Db { &self.platform.db }"),
+            ("src/messages/queries.rs", "ctx.db.reader() // not db_of_platform()"),
+        ],
+    },
+    Rule {
         name: "a file says what it is",
         check: opens_with_what_it_is,
         breaches: &[
@@ -253,6 +267,12 @@ fn transactions_begin_in_db(file: &SourceFile) -> Vec<String> {
     ];
     let called = starters.iter().filter(|starter| is_called(&file.code, starter));
     called.map(|starter| format!("{starter}() is called outside src/db")).collect()
+}
+
+fn reach_across_accounts(file: &SourceFile) -> Vec<String> {
+    let may = !file.path.starts_with("src/") || file.is_in(&["src/identity/", "src/ctx.rs"]);
+    let does = !may && file.code.contains("db_of_platform");
+    does.then(|| "db_of_platform() is for identity: use ctx.db".to_owned()).into_iter().collect()
 }
 
 /// Whether `name` is called as a method, or through its trait.

@@ -229,6 +229,7 @@ async fn joined(
         person_id: person.id,
         role,
         created_at_ms: node.platform().clock.now(),
+        updated_at_ms: node.platform().clock.now(),
     };
     let insert = entity::membership::Entity::insert(membership.into_active_model());
     insert.exec_without_returning(node.platform().db.migrator()).await.unwrap();

@@ -1,10 +1,10 @@
 //! What can be asked for, and what it needs.
 
 use heliograph::authz::Action::{
-    self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageApiKeys,
-    ManageCarriers, ManageCredit, ManageOwnSessions, ManageSenders, ReadAccount, ReadAllAccounts,
-    ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages, ReadSenders,
-    SendMessages,
+    self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageAccounts,
+    ManageApiKeys, ManageCarriers, ManageCredit, ManageOwnSessions, ManageSenders, ReadAccount,
+    ReadAllAccounts, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages,
+    ReadSenders, SendMessages,
 };
 
 use self::Access::{Everybody, To};
@@ -141,6 +141,40 @@ pub const FIELDS: &[Field] = &[
         "Mutation.createAccount",
         To(CreateAccounts),
         "mutation { createAccount(input: { name: \"\", ownerEmail: \"\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.suspendAccount",
+        To(ManageAccounts),
+        Kind::Account,
+        "mutation($id: ID!) { suspendAccount(input: { accountId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.reactivateAccount",
+        To(ManageAccounts),
+        Kind::Account,
+        "mutation($id: ID!) { reactivateAccount(input: { accountId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.reissueOwnerLink",
+        To(ManageAccounts),
+        Kind::Account,
+        "mutation($id: ID!) { reissueOwnerLink(input: { accountId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.setRole",
+        To(ManageAccounts),
+        Kind::Account,
+        "mutation($id: ID!) { setRole(input: { accountId: $id, email: \"\", role: VIEWER }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.removePerson",
+        To(ManageAccounts),
+        Kind::Account,
+        "mutation($id: ID!) { removePerson(input: { accountId: $id, email: \"\" }) {
+            userErrors { code } } }",
     ),
     unnamed(
         "Mutation.updateAccount",

@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use std::time::Duration;
 
-use crate::support::{TestHouse, both_stores};
+use serde_json::{Value, json};
+
+use super::{Actor, EMAIL, authenticated, refused, sign_up};
+use crate::support::{PATIENCE, TestHouse, both_stores, within};
 
 /// The program on the house's store, without the settings of whoever runs the tests.
 fn admin(house: &TestHouse, arguments: &[&str]) -> Output {
@@ -38,6 +41,63 @@ both_stores! {
             assert_eq!(account, &answer["accountId"], "{viewer}");
         }
         node.stop().await;
+    }
+
+    async fn a_role_changes_beside_a_running_server(house: TestHouse) {
+        let node = house.serve().await;
+        let identity = node.app.identity();
+        let nobody = node.ctx_as(Actor::Anonymous);
+        let ada = identity.sign_up(&nobody, sign_up(EMAIL)).await.unwrap();
+        let account = ada.account.id.to_string();
+        let account = ["--account", &account, "--json"];
+        let token = &ada.tokens.access_token;
+        let set = [&["set-role", "--email", EMAIL, "--role", "viewer"], &account[..]].concat();
+        let last = admin(&house, &set);
+        assert_eq!(last.status.code(), Some(2));
+        let said = String::from_utf8(last.stderr).unwrap();
+        assert!(said.contains("last owner"), "{said}");
+
+        house.execute("UPDATE membership SET role = 1", []).await;
+        house.hand.advance(Duration::from_secs(5));
+        let stream = authenticated(identity, token).await.unwrap();
+        let set = admin(&house, &set);
+        assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
+        let answer: Value = serde_json::from_slice(&set.stdout).unwrap();
+        let expected = json!({ "accountId": ada.account.id, "personId": ada.person.id,
+            "email": EMAIL, "role": "viewer" });
+        assert_eq!(answer, expected);
+        identity.end_revoked(house.now()).await.unwrap();
+        within(PATIENCE, stream.until_revoked()).await;
+        let viewer = node.graphql(Some(token.expose()), "{ viewer { role } }", Value::Null).await;
+        assert_eq!(viewer["data"]["viewer"]["role"], "VIEWER", "{viewer}");
+
+        let removed = admin(&house, &[&["remove-person", "--email", EMAIL], &account[..]].concat());
+        assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
+        identity.end_revoked(house.now()).await.unwrap();
+        assert!(refused(&authenticated(identity, token).await));
+        node.stop().await;
+    }
+
+    async fn an_account_is_suspended_and_comes_back_and_gets_another_link(house: TestHouse) {
+        let made = admin(&house, &[
+            "create-account", "--name", "Bells", "--owner-email", "grace@example.com", "--json",
+        ]);
+        let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+        let id = made["accountId"].as_str().unwrap();
+        let commands = [("suspend-account", "suspended"), ("reactivate-account", "active")];
+        for (command, status) in commands {
+            let done = admin(&house, &[command, "--account", id, "--json"]);
+            let answer: Value = serde_json::from_slice(&done.stdout).unwrap();
+            assert_eq!(answer, json!({ "accountId": id, "status": status }));
+        }
+        let link = admin(&house, &["owner-link", "--account", id, "--json"]);
+        let link: Value = serde_json::from_slice(&link.stdout).unwrap();
+        assert_eq!(link["accountId"], id);
+        assert!(link["ownerLink"].as_str().unwrap().contains("/welcome#"), "{link}");
+        assert_ne!(link["ownerLink"], made["ownerLink"]);
+        let unknown = house.platform.ids.next::<entity::ids::AccountId>().to_string();
+        let unknown = admin(&house, &["suspend-account", "--account", &unknown]);
+        assert_eq!(unknown.status.code(), Some(2));
     }
 
     async fn what_cannot_be_an_account_ends_with_code_2(house: TestHouse) {

@@ -138,8 +138,8 @@ both_stores! {
         let foreign = LogIn { account_id: Some(other.account.id), ..log_in(EMAIL, PASSWORD) };
         let outcome = identity.log_in(&nobody(&house), foreign).await;
         assert_eq!(rejection(outcome), LogInRejection::AccountNotFound);
-        let sql = "INSERT INTO membership (account_id, person_id, role, created_at_ms) \
-                   SELECT account_id, $1, 5, created_at_ms + 1 FROM membership \
+        let sql = "INSERT INTO membership (account_id, person_id, role, created_at_ms, \
+                   updated_at_ms) SELECT account_id, $1, 5, created_at_ms + 1, 0 FROM membership \
                    WHERE person_id = $2";
         house.execute(sql, [mine.person.id.into(), other.person.id.into()]).await;
         let both = LogIn { account_id: Some(other.account.id), ..log_in(EMAIL, PASSWORD) };

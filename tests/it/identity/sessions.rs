@@ -166,7 +166,6 @@ both_stores! {
         authenticated(&deaf, token).await.unwrap();
         deaf.end_revoked(house.now()).await.unwrap();
         within(PATIENCE, unheard.until_revoked()).await;
-        house.hand.advance(Duration::from_secs(5));
         assert!(refused(&authenticated(&deaf, token).await));
     }
 

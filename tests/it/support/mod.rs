@@ -19,6 +19,7 @@ mod served;
 use std::time::Duration;
 
 pub use house::{TestHouse, run};
+pub use postgres::EmptyDatabase;
 pub use served::Served;
 
 /// How long a test may wait for a thing that takes milliseconds, before it is called missing. Long,

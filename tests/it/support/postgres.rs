@@ -27,9 +27,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes a database for one test, migrated, and returns its name and where it is.
 pub async fn create_database() -> (String, DatabaseUrl) {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("heliograph_test_{}_{number}", std::process::id());
+    let name = free_name();
     let admin = connect(server_url()).await;
     let template = template(&admin).await;
     run(&admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
@@ -37,6 +35,46 @@ pub async fn create_database() -> (String, DatabaseUrl) {
     close(admin).await;
     let url = DatabaseUrl::parse(&url_of(&name)).expect("the server's URL is PostgreSQL's");
     (name, url)
+}
+
+fn free_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("heliograph_test_{}_{number}", std::process::id())
+}
+
+/// A database without a schema, for a test of what makes one.
+pub struct EmptyDatabase(String);
+
+impl EmptyDatabase {
+    /// Makes one, which the server's role owns.
+    pub async fn create() -> Self {
+        let name = free_name();
+        let admin = connect(server_url()).await;
+        run(&admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        run(&admin, &format!("CREATE DATABASE {name}")).await;
+        close(admin).await;
+        Self(name)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Where it is for another role of the server; all have one password.
+    pub fn url_as(&self, role: &str) -> String {
+        let url = url_of(&self.0);
+        let (scheme, rest) = url.split_once("://").expect("the server's URL has a scheme");
+        let (credentials, host) = rest.rsplit_once('@').expect("the server's URL names a role");
+        let password = credentials.split_once(':').map_or("", |(_, password)| password);
+        format!("{scheme}://{role}:{password}@{host}")
+    }
+
+    /// Removes it, whoever is still connected to it.
+    pub async fn remove(self) {
+        drop_database(&self.0).await;
+    }
 }
 
 /// Removes a test's database, whoever is still connected to it.

@@ -1,0 +1,97 @@
+//! A row of each table for two accounts, and the platform's own.
+
+use entity::ids::AccountId;
+use uuid::Uuid;
+
+use crate::support::TestHouse;
+
+/// The tenant that asks.
+pub const OWN: AccountId = AccountId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
+/// Whose rows it must not meet.
+pub const STRANGER: AccountId =
+    AccountId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002));
+
+/// Tables whose rows the store lets nobody change or remove.
+pub const APPEND_ONLY: &[&str] = &["ledger_entry", "ledger_transfer"];
+
+/// A table as the catalogue has it.
+#[derive(Debug)]
+pub struct Table {
+    pub name: String,
+    /// Forced row security, by at least one policy.
+    pub is_walled: bool,
+    /// Whether it has a column `account_id`.
+    pub has_account: bool,
+    pub first_column: String,
+}
+
+impl Table {
+    /// The condition that a row is the asking tenant's, said without the policies.
+    pub fn is_own(&self) -> String {
+        match self.name.as_str() {
+            // The person of an account has its id here.
+            "account" | "person" => format!("id = '{}'", OWN.0),
+            _ if self.has_account => format!("account_id = '{}'", OWN.0),
+            _ => "false".to_owned(),
+        }
+    }
+}
+
+/// Rows of an account, whose id is `{a}`, by which everything of it is named.
+const OF_ACCOUNT: &[&str] = &[
+    "INSERT INTO account VALUES ('{a}', 'A', 0, 0, NULL, 1, 0, 0)",
+    "INSERT INTO person VALUES ('{a}', '{a}@example.com', NULL, NULL, 1, 0, 0)",
+    "INSERT INTO membership (account_id, person_id, role, created_at_ms, updated_at_ms) \
+     VALUES ('{a}', '{a}', 0, 0, 0)",
+    "INSERT INTO session VALUES ('{a}', '{a}', '{a}', 0, 0, 1, NULL)",
+    "INSERT INTO refresh_token VALUES ('\\x{hex}', '{a}', 0, NULL)",
+    "INSERT INTO one_time_link VALUES ('\\x{hex}', 0, '{a}', NULL, 0, 1, NULL)",
+    "INSERT INTO api_key VALUES ('{a}', '{a}', 'k', '{a}', '', 0, '', NULL, 0, NULL, NULL, NULL, \
+     NULL, 1)",
+    "INSERT INTO sender VALUES ('{a}', '{a}', 'Bells', 0, 0, NULL, 1, 0, 0)",
+    "INSERT INTO message_text VALUES ('{a}', '{a}', '', 0)",
+    "INSERT INTO message VALUES ('{a}', '{a}', 0, 10, 1, false, '+44', 'Bells', 0, '{a}', 0, 1, \
+     NULL, 'GB', 'USD', 0, 0, 0, NULL, NULL, '{a}', 0, 1, 0, NULL, NULL, NULL, NULL, NULL, 0, \
+     NULL, 0)",
+    "INSERT INTO submission VALUES ('{a}', '{a}', 1, 1, '{a}', NULL, 0, NULL, 0, 0)",
+    "INSERT INTO inbound_message VALUES ('{a}', '{a}', '{a}', '+44', '+45', '', NULL, NULL, NULL, 0)",
+    "INSERT INTO idempotency VALUES ('{a}', 'o', 'k', '', '', 0)",
+    "INSERT INTO event VALUES ('{a}', 1, 0, '{a}', 10, 1, NULL, 0)",
+    "INSERT INTO event_counter VALUES ('{a}', 1)",
+    "INSERT INTO wallet VALUES ('{a}', 'USD', 0, 0, 0, 0, 0, '', 0)",
+    "INSERT INTO ledger_book VALUES ('{a}', 'USD', 0, 1, '', 0)",
+    "INSERT INTO ledger_transfer VALUES ('{a}', 'USD', 0, 1, '{a}', 0, 'k', '', NULL, 0, 0, '')",
+    "INSERT INTO ledger_entry VALUES ('{a}', 'USD', 0, 1, 0, 0, '', 1, 1)",
+    "INSERT INTO usage_day VALUES ('{a}', 'USD', 0, 0, 'GB', 0, 0, 1, 1, 0)",
+    "INSERT INTO billing_account VALUES ('{a}', 'USD', 0, NULL, 1, 0, 0)",
+];
+
+/// Rows of the installation.
+const OF_PLATFORM: &[&str] = &[
+    "INSERT INTO login_throttle VALUES ('\\x01', 1, 0, 0)",
+    "INSERT INTO signing_key VALUES ('k', '', '', 0, NULL)",
+    "INSERT INTO carrier VALUES ('{a}', 'c', 1, '{}', NULL, false, 1, 0, 0)",
+    "INSERT INTO carrier_lease VALUES ('{a}', '{a}', 1, 0, 0, 0)",
+    "INSERT INTO route VALUES ('{a}', '44', '{a}', 1, 0)",
+    "INSERT INTO parked_receipt VALUES ('{a}', 'x', 1, 1, NULL, NULL, 0)",
+    "INSERT INTO inbound_message VALUES ('{unknown}', NULL, '{a}', '+44', '+45', '', NULL, NULL, \
+     NULL, 0)",
+    "INSERT INTO rate_card VALUES ('{a}', 'r', 'USD', true, 1, 0, 0)",
+    "INSERT INTO rate VALUES ('{a}', '44', -1, 0, 0)",
+    "INSERT INTO job_lease VALUES ('j', '{a}', 0)",
+    "INSERT INTO installation VALUES (1, '', 0)",
+];
+
+/// Makes all of them, as the platform.
+pub async fn fill(house: &TestHouse) {
+    for account in [OWN, STRANGER] {
+        for sql in OF_ACCOUNT {
+            let sql = sql.replace("{a}", &account.0.to_string());
+            house.execute(&sql.replace("{hex}", &account.0.simple().to_string()), []).await;
+        }
+    }
+    for sql in OF_PLATFORM {
+        let sql = sql.replace("{a}", &STRANGER.0.to_string());
+        house.execute(&sql.replace("{unknown}", &Uuid::max().to_string()), []).await;
+    }
+}
