@@ -26,6 +26,7 @@ pub mod smsc;
 use bytes::Bytes;
 use entity::ids::MessageId;
 use entity::time::UnixMillis;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -177,7 +178,8 @@ pub struct CarrierError {
 }
 
 /// Where an error code comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CarrierErrorKind {
     /// SMPP 3.4 `command_status`, section 5.1.3.
     CommandStatus,

@@ -8,6 +8,7 @@ use sea_orm::DbErr;
 use super::settle::{Group, Settler};
 use super::verdict::{Circumstances, InFlightMessage, verdict};
 use crate::carriers::PartOutcome;
+use crate::carriers::registry::Conventions;
 use crate::ctx::Platform;
 use crate::messages::store;
 
@@ -16,6 +17,7 @@ pub(super) async fn left_behind(
     platform: &Platform,
     carrier_id: CarrierId,
     token: i64,
+    conventions: &Conventions,
 ) -> Result<usize, DbErr> {
     let mut settled = 0;
     loop {
@@ -29,19 +31,22 @@ pub(super) async fn left_behind(
         let old_token = found[0].claim_token.unwrap_or_default();
         let same = found.iter().filter(|message| message.claim_token == Some(old_token));
         let group = Group {
-            results: same.map(|message| uncertain(platform, message)).collect(),
+            results: same.map(|message| uncertain(platform, conventions, message)).collect(),
             ..Group::default()
         };
-        Settler { platform, carrier_id, token: old_token }.settle(&group, false).await?;
+        Settler { platform, carrier_id, token: old_token, conventions }
+            .settle(&group, false)
+            .await?;
     }
 }
 
 fn uncertain(
     platform: &Platform,
+    conventions: &Conventions,
     message: &message::Model,
 ) -> (InFlightMessage, super::verdict::Verdict) {
     let in_flight = InFlightMessage::of(message);
     let outcomes = vec![PartOutcome::Uncertain; usize::try_from(message.parts).unwrap_or(1)];
-    let verdict = verdict(&in_flight, &outcomes, Circumstances::of(platform));
+    let verdict = verdict(&in_flight, &outcomes, &conventions.errors, Circumstances::of(platform));
     (in_flight, verdict)
 }

@@ -16,6 +16,7 @@ use super::lease::{Lease, RENEW_INTERVAL};
 use super::settle::{Group, Settler};
 use super::verdict::{Circumstances, InFlightMessage, verdict};
 use super::{parked, recover};
+use crate::carriers::registry::Conventions;
 use crate::carriers::{
     Ack, Address, Carrier, CarrierEvent, CarrierHandle, LinkState, NotSubmitted, PartOutcome,
     PartPayload, Platform as CarrierPlatform, Submission, SubmissionResult,
@@ -68,11 +69,12 @@ impl InFlight {
 pub(super) async fn run(
     platform: Arc<Platform>,
     carrier: Box<dyn Carrier>,
+    conventions: Conventions,
     lease: Lease,
     stop: CancellationToken,
 ) {
     let carrier_id = lease.carrier_id;
-    match recover_until_done(&platform, &lease, &stop).await {
+    match recover_until_done(&platform, &conventions, &lease, &stop).await {
         Some(0) => {}
         Some(messages) => tracing::warn!(
             carrier.id = %carrier_id, messages,
@@ -89,6 +91,7 @@ pub(super) async fn run(
         platform,
         carrier_id,
         token: lease.token,
+        conventions,
         in_flight: InFlight::default(),
         lease: watch::Sender::new(lease),
         turns: Mutex::default(),
@@ -116,11 +119,12 @@ pub(super) async fn run(
 
 async fn recover_until_done(
     platform: &Platform,
+    conventions: &Conventions,
     lease: &Lease,
     stop: &CancellationToken,
 ) -> Option<usize> {
     loop {
-        match recover::left_behind(platform, lease.carrier_id, lease.token).await {
+        match recover::left_behind(platform, lease.carrier_id, lease.token, conventions).await {
             Ok(settled) => return Some(settled),
             Err(error) => {
                 tracing::warn!(carrier.id = %lease.carrier_id, %error, "cannot recover yet");
@@ -138,6 +142,7 @@ struct Shared {
     platform: Arc<Platform>,
     carrier_id: CarrierId,
     token: i64,
+    conventions: Conventions,
     in_flight: InFlight,
     lease: watch::Sender<Lease>,
     turns: Mutex<Turns>,
@@ -272,10 +277,12 @@ impl Shared {
         let marked =
             store::claimed(connection, self.carrier_id, "claim_token = $2", self.token).await?;
         let unheard = marked.into_iter().filter(|message| self.in_flight.get(message.id).is_none());
+        let errors = &self.conventions.errors;
         let results = unheard.map(|message| {
             let in_flight = InFlightMessage::of(&message);
             let outcome = PartOutcome::NotSubmitted(NotSubmitted::Disconnected);
-            let verdict = verdict(&in_flight, &[outcome], Circumstances::of(&self.platform));
+            let verdict =
+                verdict(&in_flight, &[outcome], errors, Circumstances::of(&self.platform));
             (in_flight, verdict)
         });
         let group = Group { results: results.collect(), ..Group::default() };
@@ -284,7 +291,12 @@ impl Shared {
     }
 
     fn settler(&self) -> Settler<'_> {
-        Settler { platform: &self.platform, carrier_id: self.carrier_id, token: self.token }
+        Settler {
+            platform: &self.platform,
+            carrier_id: self.carrier_id,
+            token: self.token,
+            conventions: &self.conventions,
+        }
     }
 
     /// Writes what the carrier reports until it closes its events.
@@ -336,7 +348,7 @@ impl Shared {
             tracing::error!(message.id = %result.message_id, "a result for what was not submitted");
             return;
         };
-        let verdict = verdict(&message, &result.parts, at);
+        let verdict = verdict(&message, &result.parts, &self.conventions.errors, at);
         group.results.push((message, verdict));
     }
 

@@ -17,7 +17,8 @@ use super::inbound;
 use super::matching::{self, Matched, PartKey};
 use super::parked;
 use super::verdict::{InFlightMessage, Verdict};
-use crate::carriers::errors::classify_receipt;
+use crate::carriers::errors::ErrorTable;
+use crate::carriers::registry::Conventions;
 use crate::carriers::{Inbound, Receipt};
 use crate::ctx::Platform;
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
@@ -59,6 +60,8 @@ pub(super) struct Settler<'a> {
     pub(super) platform: &'a Platform,
     pub(super) carrier_id: CarrierId,
     pub(super) token: i64,
+    /// How the carrier writes what it reports.
+    pub(super) conventions: &'a Conventions,
 }
 
 impl Settler<'_> {
@@ -128,7 +131,7 @@ impl Settler<'_> {
             settled.parked = !unknown.is_empty();
             parked::put(tx, self.carrier_id, &unknown, now).await?;
             let receipts_found = found.len();
-            let changed = apply_receipts(tx, found, now).await?;
+            let changed = apply_receipts(tx, &self.conventions.errors, found, now).await?;
             settled.stale_receipts = receipts_found.saturating_sub(changed.len());
             note(&mut settled, changed);
         }
@@ -272,6 +275,7 @@ struct Proposal {
 
 async fn apply_receipts(
     tx: &Tx,
+    errors: &ErrorTable,
     found: Vec<(Receipt, Matched)>,
     now: UnixMillis,
 ) -> Result<Vec<Changed>, DbErr> {
@@ -279,7 +283,7 @@ async fn apply_receipts(
     let mut parts: BTreeMap<(AccountId, MessageId, PartKey), Proposal> = BTreeMap::new();
     for (receipt, matched) in found {
         let status = status_of_receipt(receipt.state);
-        let error = classify_receipt(receipt.state, receipt.error.as_ref());
+        let error = errors.classify_receipt(receipt.state, receipt.error.as_ref());
         let error_code = error.map(|error| error.code.clone());
         let delivered = i16::from(status == MessageStatus::Delivered);
         let proposal = Proposal { status, error_code, parts_delivered: delivered };
