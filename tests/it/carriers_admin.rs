@@ -12,7 +12,7 @@ const ADD: &str = "mutation($input: AddCarrierInput!) { addCarrier(input: $input
     { carrier { id name enabled version kind link { state boundLinks seenAt } smpp { address systemId \
     bindMode binds window ratePartsPerSecond tlsServerName } } userErrors { code path } } }";
 const UPDATE: &str = "mutation($input: UpdateCarrierInput!) { updateCarrier(input: $input) \
-    { carrier { name version smpp { address systemId binds window ratePartsPerSecond } } \
+    { carrier { name version smpp { address systemId binds window ratePartsPerSecond receiptIdForm } } \
     userErrors { code path } } }";
 const DISABLE: &str = "mutation($id: ID!) { disableCarrier(input: {carrierId: $id}) \
     { carrier { enabled version } userErrors { code } } }";
@@ -91,14 +91,20 @@ both_stores! {
         let staff = operator(&house, Role::Owner).await;
         let added = api.data(&staff, ADD, json!({ "input": north() })).await;
         let id = added["addCarrier"]["carrier"]["id"].clone();
-        let input = json!({ "carrierId": id, "smpp": { "binds": 3, "window": 20, "ratePartsPerSecond": null } });
+        let input = json!({ "carrierId": id, "smpp": {
+            "binds": 3, "window": 20, "ratePartsPerSecond": null, "receiptIdForm": "HEXADECIMAL",
+        } });
         let changed = api.data(&staff, UPDATE, json!({ "input": input })).await["updateCarrier"].clone();
         assert_eq!(changed["carrier"], json!({ "name": "North", "version": 2, "smpp": {
             "address": "smpp.example:2775", "systemId": "me", "binds": 3, "window": 20,
-            "ratePartsPerSecond": null,
+            "ratePartsPerSecond": null, "receiptIdForm": "HEXADECIMAL",
         } }));
+        let learned = json!({ "carrierId": id, "smpp": { "receiptIdForm": null } });
+        let changed = api.data(&staff, UPDATE, json!({ "input": learned })).await["updateCarrier"].clone();
+        assert_eq!(changed["carrier"]["smpp"]["receiptIdForm"], Value::Null);
+        api.data(&staff, UPDATE, json!({ "input": input })).await;
         let again = api.data(&staff, UPDATE, json!({ "input": input })).await;
-        assert_eq!(again["updateCarrier"]["carrier"]["version"], 2, "the same again changes nothing");
+        assert_eq!(again["updateCarrier"]["carrier"]["version"], 4, "the same again changes nothing");
         let row = registry::by_name(&staff, "North").await.unwrap().unwrap();
         let access = registry::access(&house.platform, &row).unwrap();
         let CarrierAccess::Smpp(config) = access else { panic!("{access:?}") };

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::carriers::errors::{self, ErrorMapping, ErrorTable, ErrorTableFault};
+use crate::carriers::smpp::receipt_id::ReceiptIdForm;
 use crate::carriers::smpp::{Bind, ConfigError, SmppConfig, TlsConfig, Window};
 use crate::types::secret::SecretText;
 
@@ -38,6 +39,9 @@ pub struct SmppSettings {
     /// What this carrier means by its errors, before the default table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub error_table: Vec<ErrorMapping>,
+    /// How its receipts write the ids that its answers gave; learned if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_id_form: Option<ReceiptIdForm>,
 }
 
 /// Why an account's settings cannot be used.
@@ -54,8 +58,12 @@ pub enum SettingsFault {
 /// How a carrier writes what it reports: what `messages::dispatch` has to know of its settings.
 #[derive(Debug, Default)]
 pub struct Conventions {
+    /// The carrier's name, as metrics show it.
+    pub carrier: String,
     /// What its errors mean.
     pub errors: ErrorTable,
+    /// How its receipts write ids; none: to be learned.
+    pub receipt_id_form: Option<ReceiptIdForm>,
 }
 
 /// The part of the stored settings that [`Conventions`] are made of, of any kind of carrier.
@@ -63,6 +71,8 @@ pub struct Conventions {
 struct StoredConventions {
     #[serde(default)]
     error_table: Vec<ErrorMapping>,
+    #[serde(default)]
+    receipt_id_form: Option<ReceiptIdForm>,
 }
 
 /// The conventions of the carrier of this name and these stored settings.
@@ -71,7 +81,11 @@ struct StoredConventions {
 /// If the stored text is not of this form.
 pub(super) fn conventions(name: &str, settings: &str) -> Result<Conventions, serde_json::Error> {
     let stored: StoredConventions = serde_json::from_str(settings)?;
-    Ok(Conventions { errors: ErrorTable::new(name, &stored.error_table) })
+    Ok(Conventions {
+        carrier: name.to_owned(),
+        errors: ErrorTable::new(name, &stored.error_table),
+        receipt_id_form: stored.receipt_id_form,
+    })
 }
 
 impl SmppSettings {
@@ -87,6 +101,7 @@ impl SmppSettings {
             rate_parts_per_s: None,
             tls: None,
             error_table: Vec::new(),
+            receipt_id_form: None,
         }
     }
 

@@ -12,7 +12,7 @@
 //! | `session`, `reader`, `writer`, `acks` | one bound connection |
 //! | `in_flight`, `answer_times` | parts without an answer; how long answers take |
 //! | `wire`, `encode` | PDUs from and to octets |
-//! | `receipt`, `receipt_date`, `inbound`, `text` | what deliveries mean |
+//! | `receipt`, `receipt_date`, `receipt_id`, `inbound`, `text` | what deliveries mean |
 
 mod acks;
 mod answer_times;
@@ -29,6 +29,7 @@ mod queue;
 mod reader;
 pub mod receipt;
 mod receipt_date;
+pub mod receipt_id;
 mod session;
 mod text;
 mod wire;

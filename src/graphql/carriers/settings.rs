@@ -5,6 +5,7 @@ use async_graphql::{Enum, InputObject, MaybeUndefined, SimpleObject};
 use crate::carriers::CarrierErrorKind;
 use crate::carriers::errors::ErrorMapping;
 use crate::carriers::registry::SmppSettings;
+use crate::carriers::smpp::receipt_id;
 use crate::carriers::smpp::{Bind, TlsConfig, TlsRoots, Window};
 
 /// Which connections a bind is made of.
@@ -15,6 +16,22 @@ pub enum SmppBindMode {
     Transceiver,
     /// One connection each way (`bind_transmitter` and `bind_receiver`).
     TransmitterReceiver,
+}
+
+/// How a carrier's receipts write the message ids that its answers gave.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "receipt_id::ReceiptIdForm")]
+pub enum ReceiptIdForm {
+    /// As the answer wrote them.
+    AsWritten,
+    /// In other capitals.
+    AnyCase,
+    /// With leading zeros that the answer had not.
+    ZeroPadded,
+    /// In decimal, where the answer had hexadecimal.
+    Decimal,
+    /// In hexadecimal, where the answer had decimal.
+    Hexadecimal,
 }
 
 /// Where a carrier's error number stands.
@@ -96,6 +113,9 @@ pub struct SmppAccount {
     /// What this carrier means by its errors, at most 300 entries; what is not here has its meaning
     /// by default.
     error_table: Vec<CarrierErrorMapping>,
+    /// How its receipts write message ids; null: learned from what comes, and learned again if it
+    /// changes.
+    receipt_id_form: Option<ReceiptIdForm>,
 }
 
 impl From<SmppSettings> for SmppAccount {
@@ -113,6 +133,7 @@ impl From<SmppSettings> for SmppAccount {
             rate_parts_per_second: settings.rate_parts_per_s,
             tls_server_name: settings.tls.map(|tls| tls.server_name),
             error_table: settings.error_table.into_iter().map(Into::into).collect(),
+            receipt_id_form: settings.receipt_id_form.map(Into::into),
         }
     }
 }
@@ -144,6 +165,8 @@ pub struct SmppAccountInput {
     /// What this carrier means by its errors, where that is not the default: at most 300 entries,
     /// each number once. Absent: none.
     pub error_table: Option<Vec<CarrierErrorMappingInput>>,
+    /// How its receipts write message ids. Absent or null: learned.
+    pub receipt_id_form: Option<ReceiptIdForm>,
 }
 
 /// Changes to an SMPP 3.4 account. What is absent stays.
@@ -170,6 +193,8 @@ pub struct SmppAccountChangeInput {
     pub tls_server_name: MaybeUndefined<String>,
     /// Another table of errors, whole: at most 300 entries, each number once; empty: none.
     pub error_table: Option<Vec<CarrierErrorMappingInput>>,
+    /// Another form of the message ids in receipts; null: learned.
+    pub receipt_id_form: MaybeUndefined<ReceiptIdForm>,
 }
 
 impl SmppAccountInput {
@@ -187,6 +212,7 @@ impl SmppAccountInput {
         }
         set_window(&mut settings, &self.window);
         set_error_table(&mut settings, self.error_table.as_deref());
+        settings.receipt_id_form = self.receipt_id_form.map(Into::into);
         settings
     }
 }
@@ -215,6 +241,11 @@ impl SmppAccountChangeInput {
             MaybeUndefined::Undefined => {}
             MaybeUndefined::Null => settings.rate_parts_per_s = None,
             MaybeUndefined::Value(rate) => settings.rate_parts_per_s = Some(*rate),
+        }
+        match self.receipt_id_form {
+            MaybeUndefined::Undefined => {}
+            MaybeUndefined::Null => settings.receipt_id_form = None,
+            MaybeUndefined::Value(form) => settings.receipt_id_form = Some(form.into()),
         }
         match &self.tls_server_name {
             MaybeUndefined::Undefined => {}

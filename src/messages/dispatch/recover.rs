@@ -1,7 +1,6 @@
 //! After a crash: messages that an earlier holder of the lease claimed and never settled. They may
 //! have left, so each is taken as an uncertain submission, not as queued.
 
-use entity::ids::CarrierId;
 use entity::message;
 use sea_orm::DbErr;
 
@@ -12,13 +11,10 @@ use crate::carriers::registry::Conventions;
 use crate::ctx::Platform;
 use crate::messages::store;
 
-/// Settles everything that was claimed under a lower token. Returns how many messages.
-pub(super) async fn left_behind(
-    platform: &Platform,
-    carrier_id: CarrierId,
-    token: i64,
-    conventions: &Conventions,
-) -> Result<usize, DbErr> {
+/// Settles everything that was claimed under a lower token than the settler's. Returns how many
+/// messages.
+pub(super) async fn left_behind(settler: Settler<'_>) -> Result<usize, DbErr> {
+    let Settler { platform, carrier_id, token, conventions, .. } = settler;
     let mut settled = 0;
     loop {
         let found =
@@ -34,9 +30,7 @@ pub(super) async fn left_behind(
             results: same.map(|message| uncertain(platform, conventions, message)).collect(),
             ..Group::default()
         };
-        Settler { platform, carrier_id, token: old_token, conventions }
-            .settle(&group, false)
-            .await?;
+        Settler { token: old_token, ..settler }.settle(&group, false).await?;
     }
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claimer, Turns};
 use super::lease::{Lease, RENEW_INTERVAL};
+use super::receipt_ids::ReceiptIds;
 use super::settle::{Group, Settler};
 use super::verdict::{Circumstances, InFlightMessage, verdict};
 use super::{parked, recover};
@@ -32,6 +33,13 @@ use crate::types::sms_text::{self, Reference16, SegmentOptions, SmsText, segment
 const IN_FLIGHT_BATCHES_MAX: usize = 4;
 /// Wait after the store failed.
 const STORE_RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// How often receipts that were put aside are looked at once more.
+const LOOK_AGAIN_INTERVAL: Duration = Duration::from_secs(30);
+/// How long after they were put aside, in ms: twice the time that an answer may take by default.
+const LOOK_AGAIN_AGE_MS: i64 = 60_000;
+/// How far back the first look goes, in ms: over a restart of the node, or another's taking over.
+const LOOK_BACK_MS: i64 = 600_000;
 
 /// What was claimed and is not settled.
 #[derive(Debug, Default)]
@@ -74,20 +82,8 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) {
     let carrier_id = lease.carrier_id;
-    match recover_until_done(&platform, &conventions, &lease, &stop).await {
-        Some(0) => {}
-        Some(messages) => tracing::warn!(
-            carrier.id = %carrier_id, messages,
-            "messages were being handed over when a node ended; they are now uncertain"
-        ),
-        None => return,
-    }
-    let carrier_stop = CancellationToken::new();
-    let parts =
-        CarrierPlatform { clock: platform.clock.clone(), randomness: platform.randomness.clone() };
-    let CarrierHandle { submissions, events, link, task } =
-        carrier.start(parts, carrier_stop.clone());
     let shared = Arc::new(Shared {
+        receipt_ids: ReceiptIds::new(&conventions.carrier, conventions.receipt_id_form),
         platform,
         carrier_id,
         token: lease.token,
@@ -96,6 +92,20 @@ pub(super) async fn run(
         lease: watch::Sender::new(lease),
         turns: Mutex::default(),
     });
+    match shared.recover_until_done(&stop).await {
+        Some(0) => {}
+        Some(messages) => tracing::warn!(
+            carrier.id = %carrier_id, messages,
+            "messages were being handed over when a node ended; they are now uncertain"
+        ),
+        None => return,
+    }
+    let carrier_stop = CancellationToken::new();
+    let platform = &shared.platform;
+    let parts =
+        CarrierPlatform { clock: platform.clock.clone(), randomness: platform.randomness.clone() };
+    let CarrierHandle { submissions, events, link, task } =
+        carrier.start(parts, carrier_stop.clone());
     let settling = tokio::spawn(Arc::clone(&shared).settle_all(events));
     tokio::select! {
         () = stop.cancelled() => {}
@@ -103,6 +113,7 @@ pub(super) async fn run(
             tracing::warn!(carrier.id = %carrier_id, "another node took this carrier over");
         }
         () = shared.claim_all(&submissions, link.clone()) => {}
+        () = shared.look_again_at_parked() => {}
     }
     // The carrier answers what it holds, then closes its events, which ends the settling.
     drop(submissions);
@@ -117,38 +128,35 @@ pub(super) async fn run(
     }
 }
 
-async fn recover_until_done(
-    platform: &Platform,
-    conventions: &Conventions,
-    lease: &Lease,
-    stop: &CancellationToken,
-) -> Option<usize> {
-    loop {
-        match recover::left_behind(platform, lease.carrier_id, lease.token, conventions).await {
-            Ok(settled) => return Some(settled),
-            Err(error) => {
-                tracing::warn!(carrier.id = %lease.carrier_id, %error, "cannot recover yet");
-            }
-        }
-        tokio::select! {
-            () = stop.cancelled() => return None,
-            () = platform.clock.sleep(STORE_RETRY_DELAY) => {}
-        }
-    }
-}
-
 /// What the loops of one carrier share.
 struct Shared {
     platform: Arc<Platform>,
     carrier_id: CarrierId,
     token: i64,
     conventions: Conventions,
+    receipt_ids: ReceiptIds,
     in_flight: InFlight,
     lease: watch::Sender<Lease>,
     turns: Mutex<Turns>,
 }
 
 impl Shared {
+    /// Settles what an earlier holder of the lease left; `None` if the carrier is to stop first.
+    async fn recover_until_done(&self, stop: &CancellationToken) -> Option<usize> {
+        loop {
+            match recover::left_behind(self.settler()).await {
+                Ok(settled) => return Some(settled),
+                Err(error) => {
+                    tracing::warn!(carrier.id = %self.carrier_id, %error, "cannot recover yet");
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = self.platform.clock.sleep(STORE_RETRY_DELAY) => {}
+            }
+        }
+    }
+
     /// Renews the lease until another node has it.
     async fn keep_lease(&self, link: &watch::Receiver<LinkState>) {
         loop {
@@ -296,6 +304,7 @@ impl Shared {
             carrier_id: self.carrier_id,
             token: self.token,
             conventions: &self.conventions,
+            receipt_ids: &self.receipt_ids,
         }
     }
 
@@ -312,6 +321,43 @@ impl Shared {
             }
             self.in_flight.remove(group.results.iter().map(|(message, _)| message.id));
             look_for_parked = parked || self.may_have_parked(look_for_parked).await;
+        }
+    }
+
+    /// Looks once more, in every form of id, for the messages of receipts that were put aside a
+    /// while ago: no answer that they could have overtaken is on its way any more.
+    async fn look_again_at_parked(&self) {
+        if self.receipt_ids.is_pinned() {
+            return std::future::pending().await;
+        }
+        let mut after = self.platform.clock.now().plus_ms(-LOOK_BACK_MS);
+        loop {
+            self.platform.clock.sleep(LOOK_AGAIN_INTERVAL).await;
+            let until = self.platform.clock.now().plus_ms(-LOOK_AGAIN_AGE_MS);
+            if until <= after {
+                continue;
+            }
+            match self.look_again(parked::Span::new(after, until)).await {
+                Ok(()) => after = until,
+                Err(error) => {
+                    tracing::warn!(
+                        carrier.id = %self.carrier_id, %error,
+                        "cannot look at the receipts put aside; trying again"
+                    );
+                }
+            }
+        }
+    }
+
+    async fn look_again(&self, mut span: parked::Span) -> Result<(), DbErr> {
+        loop {
+            let kept = parked::in_span(self.platform.db.reader(), self.carrier_id, span).await?;
+            if kept.is_empty() {
+                return Ok(());
+            }
+            span = span.behind(&kept);
+            let group = Group { second_looks: kept, ..Group::default() };
+            self.settler().settle(&group, false).await?;
         }
     }
 

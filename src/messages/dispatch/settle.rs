@@ -14,8 +14,9 @@ use entity::time::UnixMillis;
 use sea_orm::DbErr;
 
 use super::inbound;
-use super::matching::{self, Matched, PartKey};
+use super::matching::{self, Found, Matched, PartKey};
 use super::parked;
+use super::receipt_ids::{MatchedId, ReceiptIds};
 use super::verdict::{InFlightMessage, Verdict};
 use crate::carriers::errors::ErrorTable;
 use crate::carriers::registry::Conventions;
@@ -34,6 +35,8 @@ pub(super) type Decided = (InFlightMessage, Verdict);
 pub(super) struct Group {
     pub(super) results: Vec<Decided>,
     pub(super) receipts: Vec<Receipt>,
+    /// Receipts that were put aside, to be looked up once more in every form.
+    pub(super) second_looks: Vec<parked::Kept>,
     pub(super) inbound: Vec<inbound::Received>,
 }
 
@@ -51,6 +54,7 @@ pub(super) struct Settled {
     stale_receipts: usize,
     /// Whether receipts were put aside: from then on every result looks for its own.
     pub(super) parked: bool,
+    matched_ids: Vec<MatchedId>,
     requeued: bool,
 }
 
@@ -62,6 +66,8 @@ pub(super) struct Settler<'a> {
     pub(super) token: i64,
     /// How the carrier writes what it reports.
     pub(super) conventions: &'a Conventions,
+    /// How it writes ids in receipts.
+    pub(super) receipt_ids: &'a ReceiptIds,
 }
 
 impl Settler<'_> {
@@ -85,6 +91,7 @@ impl Settler<'_> {
         if settled.requeued {
             self.platform.doorbell.ring(Topic::Queue(self.carrier_id));
         }
+        self.receipt_ids.learn(&settled.matched_ids);
         self.count(&settled);
         Ok(settled)
     }
@@ -125,11 +132,21 @@ impl Settler<'_> {
             receipts = parked::take(tx, self.carrier_id, ids_of(&group.results)).await?;
         }
         receipts.extend(group.receipts.iter().cloned());
+        let mut found = Vec::new();
         if !receipts.is_empty() {
-            let matched = matching::find(tx, self.carrier_id, &receipts).await?;
-            let (found, unknown) = split(receipts, matched);
+            let form = self.receipt_ids.form();
+            let Found { messages, ids } =
+                matching::find(tx, self.carrier_id, form, &receipts).await?;
+            settled.matched_ids = ids;
+            let (known, unknown) = split(receipts, messages);
             settled.parked = !unknown.is_empty();
             parked::put(tx, self.carrier_id, &unknown, now).await?;
+            found.extend(known);
+        }
+        if !group.second_looks.is_empty() {
+            found.extend(self.look_again(tx, &group.second_looks, &mut settled).await?);
+        }
+        if !found.is_empty() {
             let receipts_found = found.len();
             let changed = apply_receipts(tx, &self.conventions.errors, found, now).await?;
             settled.stale_receipts = receipts_found.saturating_sub(changed.len());
@@ -140,6 +157,21 @@ impl Settler<'_> {
         events.extend(received);
         events::append(tx, events).await?;
         Ok(settled)
+    }
+
+    /// The receipts among those put aside whose message is known in some form.
+    async fn look_again(
+        &self,
+        tx: &Tx,
+        kept: &[parked::Kept],
+        settled: &mut Settled,
+    ) -> Result<Vec<(Receipt, Matched)>, DbErr> {
+        let receipts: Vec<Receipt> = kept.iter().map(|kept| kept.receipt.clone()).collect();
+        let Found { messages, ids } = matching::find(tx, self.carrier_id, None, &receipts).await?;
+        settled.matched_ids.extend(ids);
+        let found = kept.iter().zip(&messages).filter(|(_, message)| message.is_some());
+        parked::remove(tx, self.carrier_id, found.map(|(kept, _)| kept)).await?;
+        Ok(split(receipts, messages).0)
     }
 }
 
