@@ -185,8 +185,9 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX sender_status ON sender (status, account_id, id)",
     // The queue: what a carrier may be handed, by lane, tenant and time.
     "CREATE INDEX message_queue ON message (carrier_id, class, account_id, due_at_ms, id) WHERE status = 10",
-    // What becomes due by the clock: scheduled, left in the middle by a crash, waiting for a receipt.
-    "CREATE INDEX message_due ON message (status, due_at_ms) WHERE status IN (0, 20, 30, 35)",
+    // What becomes due by the clock: scheduled, left in the middle by a crash, waiting for a receipt,
+    // or UNKNOWN and to be asked about.
+    "CREATE INDEX message_due ON message (status, due_at_ms) WHERE status IN (0, 20, 30, 35, 90)",
     "CREATE INDEX message_expiry ON message (expires_at_ms) WHERE status = 10",
     // Receipts are matched by the carrier's id.
     "CREATE INDEX message_carrier_message ON message (carrier_id, carrier_message_id) WHERE carrier_message_id IS NOT NULL",

@@ -55,6 +55,9 @@ pub struct Platform {
 pub struct CarrierHandle {
     /// Bounded: a full channel means "do not claim more".
     pub submissions: mpsc::Sender<Submission>,
+    /// Questions about messages that no receipt came for; none if the carrier cannot be asked.
+    /// Each is answered by at most one [`CarrierEvent::Queried`].
+    pub queries: Option<mpsc::Sender<StatusQuery>>,
     /// Bounded: it must be drained, else the carrier stops reading.
     pub events: mpsc::Receiver<CarrierEvent>,
     /// Whether it is worth claiming, and how much.
@@ -82,6 +85,15 @@ pub struct Submission {
     pub reference: u16,
     /// Whether a delivery receipt is asked for.
     pub wants_receipt: bool,
+}
+
+/// A question about one part that the carrier took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusQuery {
+    /// The carrier's own id, as its answer wrote it.
+    pub carrier_message_id: String,
+    /// Who it was from: carriers compare it with the submission.
+    pub from: Address,
 }
 
 /// A source address with its SMPP type of number.
@@ -121,6 +133,8 @@ pub enum CarrierEvent {
     Result(SubmissionResult),
     /// A delivery receipt, to be acknowledged once it is committed.
     Receipt(Receipt, Ack),
+    /// The answer to a [`StatusQuery`], with the id that was asked about. Nothing to acknowledge.
+    Queried(Receipt),
     /// A message from a phone, to be acknowledged once it is committed.
     Inbound(Inbound, Ack),
 }

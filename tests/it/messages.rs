@@ -1,6 +1,7 @@
 //! The main job at the level of the domain: accept, hand over, settle; on both stores, through the
 //! in-process simulator and through SMPP over TCP.
 
+mod asking;
 mod conventions;
 
 use std::collections::{BTreeMap, HashSet};

@@ -42,6 +42,9 @@ pub struct SmppSettings {
     /// How its receipts write the ids that its answers gave; learned if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt_id_form: Option<ReceiptIdForm>,
+    /// Whether it is asked (`query_sm`) about messages whose receipt is overdue.
+    #[serde(default)]
+    pub query_sm: bool,
 }
 
 /// Why an account's settings cannot be used.
@@ -102,6 +105,7 @@ impl SmppSettings {
             tls: None,
             error_table: Vec::new(),
             receipt_id_form: None,
+            query_sm: false,
         }
     }
 
@@ -115,6 +119,7 @@ impl SmppSettings {
             window: self.window,
             rate_parts_per_s: self.rate_parts_per_s,
             tls: self.tls.clone(),
+            query_sm: self.query_sm,
             ..SmppConfig::new(name, &self.address, &self.system_id, password)
         }
     }

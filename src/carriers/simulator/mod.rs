@@ -96,7 +96,7 @@ impl Carrier for SimulatorCarrier {
             simulator.run(submitted, shutdown).await;
             link_state.send_replace(LinkState::default());
         });
-        CarrierHandle { submissions, events, link, task }
+        CarrierHandle { submissions, queries: None, events, link, task }
     }
 }
 

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::SmppConfig;
 use super::metrics::Meters;
 use super::pace::Pace;
+use super::questions::Questions;
 use super::queue::{Queue, Run, lock};
 use crate::carriers::{CarrierEvent, LinkState, NotSubmitted, Platform, SubmissionResult};
 
@@ -20,6 +21,8 @@ pub(super) struct Hub {
     pub events: mpsc::Sender<CarrierEvent>,
     pub shutdown: CancellationToken,
     pub state: watch::Sender<LinkState>,
+    /// What the SMSC is to be asked.
+    pub questions: Questions,
     /// One for each bound link that sends; told when there is work.
     pub wakes: Mutex<Vec<Arc<Notify>>>,
 }

@@ -72,6 +72,22 @@ pub(super) fn read(delivery: &Delivery) -> Option<Receipt> {
     })
 }
 
+/// What the answer to `query_sm` says of a message: its state and the network's error (SMPP 3.4,
+/// 4.8.2). None if the SMSC does not know the state either.
+pub(super) fn of_query(carrier_message_id: &str, state: u32, error: u8) -> Option<Receipt> {
+    let state = state_of_number(state).filter(|state| *state != ReceiptState::Unknown)?;
+    let error = (error != 0)
+        .then(|| CarrierError { kind: CarrierErrorKind::NetworkError, code: error.into() });
+    Some(Receipt {
+        carrier_message_id: carrier_message_id.to_owned(),
+        state,
+        error,
+        done_at: None,
+        reference: None,
+        recipient: String::new(),
+    })
+}
+
 /// Receipts are ASCII in whatever coding they claim; some come as UCS-2.
 fn decode_text(delivery: &Delivery) -> String {
     let mut octets = &delivery.text[..];

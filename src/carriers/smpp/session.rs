@@ -21,6 +21,7 @@ use super::connect::Connection;
 use super::encode::{self, Role};
 use super::hub::Hub;
 use super::in_flight::{Flight, InFlight};
+use super::questions::Asked;
 use super::queue::{Run, join, lock};
 use super::reader::{self, End};
 use super::writer;
@@ -45,6 +46,8 @@ pub(super) struct Session {
 /// What reader and writer both change.
 pub(super) struct Traffic {
     pub in_flight: InFlight,
+    /// `query_sm` without an answer.
+    pub asked: Asked,
     /// Throttled parts, by when they may leave again.
     pub retries: BinaryHeap<Retry>,
     /// Encoded PDUs other than submit_sm, to be written next.
@@ -116,6 +119,7 @@ impl Session {
         in_flight.untracked();
         let traffic = Traffic {
             in_flight,
+            asked: Asked::default(),
             retries: BinaryHeap::new(),
             control: BytesMut::new(),
             phase: Phase::Open,

@@ -116,6 +116,9 @@ pub struct SmppAccount {
     /// How its receipts write message ids; null: learned from what comes, and learned again if it
     /// changes.
     receipt_id_form: Option<ReceiptIdForm>,
+    /// Whether it is asked (`query_sm`) about messages whose receipt is overdue, at most for a
+    /// tenth of its rate.
+    query_sm: bool,
 }
 
 impl From<SmppSettings> for SmppAccount {
@@ -134,6 +137,7 @@ impl From<SmppSettings> for SmppAccount {
             tls_server_name: settings.tls.map(|tls| tls.server_name),
             error_table: settings.error_table.into_iter().map(Into::into).collect(),
             receipt_id_form: settings.receipt_id_form.map(Into::into),
+            query_sm: settings.query_sm,
         }
     }
 }
@@ -167,6 +171,9 @@ pub struct SmppAccountInput {
     pub error_table: Option<Vec<CarrierErrorMappingInput>>,
     /// How its receipts write message ids. Absent or null: learned.
     pub receipt_id_form: Option<ReceiptIdForm>,
+    /// Whether to ask it (`query_sm`) about messages whose receipt is overdue. Default false: many
+    /// carriers do not answer.
+    pub query_sm: Option<bool>,
 }
 
 /// Changes to an SMPP 3.4 account. What is absent stays.
@@ -195,6 +202,8 @@ pub struct SmppAccountChangeInput {
     pub error_table: Option<Vec<CarrierErrorMappingInput>>,
     /// Another form of the message ids in receipts; null: learned.
     pub receipt_id_form: MaybeUndefined<ReceiptIdForm>,
+    /// Whether to ask it (`query_sm`) about messages whose receipt is overdue.
+    pub query_sm: Option<bool>,
 }
 
 impl SmppAccountInput {
@@ -213,6 +222,7 @@ impl SmppAccountInput {
         set_window(&mut settings, &self.window);
         set_error_table(&mut settings, self.error_table.as_deref());
         settings.receipt_id_form = self.receipt_id_form.map(Into::into);
+        settings.query_sm = self.query_sm.unwrap_or_default();
         settings
     }
 }
@@ -241,6 +251,9 @@ impl SmppAccountChangeInput {
             MaybeUndefined::Undefined => {}
             MaybeUndefined::Null => settings.rate_parts_per_s = None,
             MaybeUndefined::Value(rate) => settings.rate_parts_per_s = Some(*rate),
+        }
+        if let Some(query_sm) = self.query_sm {
+            settings.query_sm = query_sm;
         }
         match self.receipt_id_form {
             MaybeUndefined::Undefined => {}

@@ -15,6 +15,7 @@ mod lease;
 mod matching;
 mod parked;
 mod parts;
+mod query;
 mod receipt_ids;
 mod recover;
 mod runner;

@@ -104,7 +104,7 @@ pub(super) async fn run(
     let platform = &shared.platform;
     let parts =
         CarrierPlatform { clock: platform.clock.clone(), randomness: platform.randomness.clone() };
-    let CarrierHandle { submissions, events, link, task } =
+    let CarrierHandle { submissions, queries, events, link, task } =
         carrier.start(parts, carrier_stop.clone());
     let settling = tokio::spawn(Arc::clone(&shared).settle_all(events));
     tokio::select! {
@@ -114,6 +114,7 @@ pub(super) async fn run(
         }
         () = shared.claim_all(&submissions, link.clone()) => {}
         () = shared.look_again_at_parked() => {}
+        () = shared.query_overdue(queries, link.clone()) => {}
     }
     // The carrier answers what it holds, then closes its events, which ends the settling.
     drop(submissions);
@@ -129,9 +130,9 @@ pub(super) async fn run(
 }
 
 /// What the loops of one carrier share.
-struct Shared {
-    platform: Arc<Platform>,
-    carrier_id: CarrierId,
+pub(super) struct Shared {
+    pub(super) platform: Arc<Platform>,
+    pub(super) carrier_id: CarrierId,
     token: i64,
     conventions: Conventions,
     receipt_ids: ReceiptIds,
@@ -380,6 +381,7 @@ impl Shared {
                     group.receipts.push(receipt);
                     acks.push(ack);
                 }
+                CarrierEvent::Queried(receipt) => group.queried.push(receipt),
                 CarrierEvent::Inbound(message, ack) => {
                     group.push_inbound(&self.platform, message);
                     acks.push(ack);
@@ -452,7 +454,7 @@ fn payloads(text: String, reference: u16) -> Option<Vec<PartPayload>> {
     Some(segments.segments.into_iter().map(payload).collect())
 }
 
-fn address(sender: String, kind: SenderKind) -> Address {
+pub(super) fn address(sender: String, kind: SenderKind) -> Address {
     match kind {
         SenderKind::Alphanumeric => Address::Alphanumeric(sender),
         SenderKind::International => {

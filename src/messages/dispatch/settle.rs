@@ -20,6 +20,7 @@ use super::receipt_ids::{MatchedId, ReceiptIds};
 use super::verdict::{InFlightMessage, Verdict};
 use crate::carriers::errors::ErrorTable;
 use crate::carriers::registry::Conventions;
+use crate::carriers::smpp::receipt_id::ReceiptIdForm;
 use crate::carriers::{Inbound, Receipt};
 use crate::ctx::Platform;
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
@@ -37,6 +38,8 @@ pub(super) struct Group {
     pub(super) receipts: Vec<Receipt>,
     /// Receipts that were put aside, to be looked up once more in every form.
     pub(super) second_looks: Vec<parked::Kept>,
+    /// What the carrier answered when it was asked, by the ids that its answers gave.
+    pub(super) queried: Vec<Receipt>,
     pub(super) inbound: Vec<inbound::Received>,
 }
 
@@ -145,6 +148,11 @@ impl Settler<'_> {
         }
         if !group.second_looks.is_empty() {
             found.extend(self.look_again(tx, &group.second_looks, &mut settled).await?);
+        }
+        if !group.queried.is_empty() {
+            let form = Some(ReceiptIdForm::AsWritten);
+            let asked = matching::find(tx, self.carrier_id, form, &group.queried).await?.messages;
+            found.extend(split(group.queried.clone(), asked).0);
         }
         if !found.is_empty() {
             let receipts_found = found.len();
