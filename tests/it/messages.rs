@@ -3,6 +3,7 @@
 
 mod asking;
 mod conventions;
+mod inbound_parts;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

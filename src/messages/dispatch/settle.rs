@@ -160,7 +160,8 @@ impl Settler<'_> {
             settled.stale_receipts = receipts_found.saturating_sub(changed.len());
             note(&mut settled, changed);
         }
-        let received = inbound::store(tx, self.carrier_id, &group.inbound, now).await?;
+        let timeout_ms = self.platform.settings.messages.inbound_parts_timeout_s * 1_000;
+        let received = inbound::store(tx, self.carrier_id, &group.inbound, timeout_ms, now).await?;
         settled.accounts.extend(received.iter().map(|event| event.account_id));
         events.extend(received);
         events::append(tx, events).await?;
