@@ -53,6 +53,7 @@ const TABLES: &[(&str, &str)] = &[
          token BIGINT NOT NULL,
          expires_at_ms BIGINT NOT NULL,
          bound_links INTEGER NOT NULL,
+         rate_parts_per_1000_s BIGINT CHECK (rate_parts_per_1000_s > 0),
          seen_at_ms BIGINT NOT NULL",
     ),
     (

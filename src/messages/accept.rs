@@ -15,6 +15,11 @@ const SEND_AHEAD_MAX_MS: i64 = 30 * 24 * 3_600_000;
 const VALIDITY_MIN_S: i32 = 30;
 /// The longest validity, in seconds: 48 hours, what carriers store at most.
 const VALIDITY_MAX_S: i32 = 48 * 3_600;
+/// The longest estimated wait in a carrier's queue, in ms: 10 hours. What is accepted behind more
+/// than that is a promise that nobody can keep.
+const WAIT_MAX_MS: i64 = 10 * 3_600_000;
+/// The shortest time after which to try again, in ms: estimates are no younger.
+const RETRY_AFTER_MIN_MS: i64 = 10_000;
 /// Characters of a client reference.
 const CLIENT_REFERENCE_CHARS_MAX: usize = 100;
 
@@ -72,6 +77,9 @@ pub enum ItemErrorCode {
     InvalidValidityPeriod,
     /// No carrier serves the recipient's country or network.
     NoRoute,
+    /// What waits for the carrier already would take longer than 10 hours, or than the message is
+    /// valid.
+    BacklogTooLong,
 }
 
 /// What is wrong with one item, in words.
@@ -83,11 +91,14 @@ pub struct ItemError {
     pub message: String,
     /// The field of the item.
     pub field: String,
+    /// When the same message may be taken, in ms from now, if time alone can mend it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<i64>,
 }
 
 impl ItemError {
     fn new(code: ItemErrorCode, field: &str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: field.to_owned() }
+        Self { code, message: message.into(), field: field.to_owned(), retry_after_ms: None }
     }
 }
 
@@ -100,6 +111,8 @@ pub(super) struct Rules<'a> {
     pub(super) is_approved: &'a (dyn Fn(&str) -> bool + Sync),
     /// The carrier that serves E.164 digits.
     pub(super) route: &'a (dyn Fn(&str) -> Option<CarrierId> + Sync),
+    /// How long a new message would wait for a carrier, in ms, if anybody can tell.
+    pub(super) wait_ms: &'a (dyn Fn(CarrierId, MessageClass) -> Option<i64> + Sync),
 }
 
 /// An item that can be sent.
@@ -147,6 +160,12 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
     let carrier_id = (rules.route)(recipient.digits()).ok_or_else(|| {
         ItemError::new(ItemErrorCode::NoRoute, "to", "no carrier serves this recipient's network")
     })?;
+    // What is queued at a later time nobody knows yet.
+    if due_at == rules.now
+        && let Some(wait_ms) = (rules.wait_ms)(carrier_id, class)
+    {
+        check_backlog(wait_ms, expires_at.since(due_at))?;
+    }
     let count = text.count();
     Ok(Checked {
         recipient,
@@ -223,6 +242,21 @@ fn due_at(send_at: Option<UnixMillis>, now: UnixMillis) -> Result<UnixMillis, It
         ));
     }
     Ok(due_at)
+}
+
+fn check_backlog(wait_ms: i64, validity_ms: i64) -> Result<(), ItemError> {
+    let wait_max_ms = validity_ms.min(WAIT_MAX_MS);
+    if wait_ms <= wait_max_ms {
+        return Ok(());
+    }
+    let mut error = ItemError::new(
+        ItemErrorCode::BacklogTooLong,
+        "to",
+        "what waits for the carrier already would take longer than 10 hours, or than the message \
+         is valid",
+    );
+    error.retry_after_ms = Some((wait_ms - wait_max_ms).max(RETRY_AFTER_MIN_MS));
+    Err(error)
 }
 
 fn validity_ms(seconds: Option<i32>, class: MessageClass) -> Result<i64, ItemError> {

@@ -193,6 +193,7 @@ async fn check_items(
             .and_then(|text| text.parse::<Region>().ok()),
         is_approved: &|value| is_test || approved.contains(value),
         route: if is_test { &simulated } else { &routed },
+        wait_ms: &|carrier_id, class| routes.wait_ms(carrier_id, class, account_id),
     };
     Ok(messages.into_iter().map(|item| check(item, &rules)).collect())
 }

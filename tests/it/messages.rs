@@ -2,6 +2,7 @@
 //! in-process simulator and through SMPP over TCP.
 
 mod asking;
+mod backlog;
 mod conventions;
 mod inbound_parts;
 

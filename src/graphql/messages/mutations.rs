@@ -132,7 +132,13 @@ user_error! {
         InvalidValidityPeriod,
         /// No carrier serves the recipient's country or network.
         NoRoute,
-    }
+        /// What waits for the carrier already would take longer than 10 hours, or than the message
+        /// is valid. Send it again, with another idempotency key, after `retryAfterMs`.
+        BacklogTooLong,
+    },
+    /// After how many milliseconds the same message may be taken; null unless time alone can mend
+    /// it.
+    retry_after_ms: i32
 }
 
 impl From<ItemErrorCode> for SendMessageErrorCode {
@@ -150,6 +156,7 @@ impl From<ItemErrorCode> for SendMessageErrorCode {
             ItemErrorCode::SendAtTooFar => Self::SendAtTooFar,
             ItemErrorCode::InvalidValidityPeriod => Self::InvalidValidityPeriod,
             ItemErrorCode::NoRoute => Self::NoRoute,
+            ItemErrorCode::BacklogTooLong => Self::BacklogTooLong,
         }
     }
 }
@@ -375,7 +382,10 @@ fn routes<'a>(context: &Context<'a>) -> Result<&'a Routes, Failed> {
 
 fn item_error(index: usize, error: ItemError) -> SendMessageError {
     let path = ["messages", &index.to_string(), &error.field];
-    SendMessageError::new(error.code.into(), &path, error.message)
+    // A wait beyond what an Int carries is 24 days.
+    let retry_after_ms = error.retry_after_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX));
+    let shown = SendMessageError::new(error.code.into(), &path, error.message);
+    SendMessageError { retry_after_ms, ..shown }
 }
 
 fn send_rejection(rejection: BatchRejection) -> SendMessagesError {

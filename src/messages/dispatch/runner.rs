@@ -163,8 +163,8 @@ impl Shared {
         loop {
             self.platform.clock.sleep(RENEW_INTERVAL).await;
             let mut lease = *self.lease.borrow();
-            let bound = link.borrow().bound;
-            match lease.renew(&self.platform, bound).await {
+            let link = *link.borrow();
+            match lease.renew(&self.platform, link).await {
                 Ok(true) => {
                     self.lease.send_replace(lease);
                 }
