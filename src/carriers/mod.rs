@@ -316,4 +316,6 @@ pub struct LinkState {
     pub bound: u16,
     /// The rate it now allows itself, in parts a second; infinite while it knows of no limit.
     pub rate_parts_per_s: f64,
+    /// Messages that it was told to send later, and holds until then: they take up nothing.
+    pub waiting: usize,
 }

@@ -55,7 +55,7 @@ use self::hub::Hub;
 use self::metrics::Meters;
 use self::pace::Pace;
 use self::questions::{QUERIES_MAX, Questions};
-use self::queue::{Queue, Run};
+use self::queue::{Queue, Run, Waiting};
 use super::{
     Carrier, CarrierHandle, LinkState, NotSubmitted, Platform, StatusQuery, Submission,
     SubmissionResult,
@@ -108,6 +108,7 @@ impl Carrier for SmppCarrier {
             state,
             wakes: Mutex::default(),
             questions: Questions::default(),
+            waiting: Waiting::default(),
             config: self.config,
         });
         hub.publish();

@@ -231,9 +231,15 @@ impl Reader<'_> {
     fn throttled(&mut self, flight: Flight, why: Throttle, now: Instant) {
         let pause = self.session.hub.pace.throttled(flight.sent_at, now, why);
         self.order += 1;
-        let run = Run::part(flight.message, flight.part);
-        self.session.traffic().retries.push(Retry { due: now + pause, order: self.order, run });
-        self.session.hub.publish();
+        let hub = &self.session.hub;
+        let retry = Retry {
+            due: now + pause,
+            order: self.order,
+            _pause: hub.waiting.count(&flight.message),
+            run: Run::part(flight.message, flight.part),
+        };
+        self.session.traffic().retries.push(retry);
+        hub.publish();
     }
 
     async fn settle(&mut self, flight: Flight, outcome: PartOutcome) {

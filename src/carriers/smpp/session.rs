@@ -22,7 +22,7 @@ use super::encode::{self, Role};
 use super::hub::Hub;
 use super::in_flight::{Flight, InFlight};
 use super::questions::Asked;
-use super::queue::{Run, join, lock};
+use super::queue::{Pause, Run, join, lock};
 use super::reader::{self, End};
 use super::writer;
 
@@ -76,6 +76,8 @@ pub(super) struct Retry {
     /// Keeps parts of the same moment in order.
     pub order: u64,
     pub run: Run,
+    /// Counts it as waiting.
+    pub _pause: Pause,
 }
 
 impl PartialEq for Retry {

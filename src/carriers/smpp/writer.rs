@@ -196,7 +196,10 @@ impl Batch {
         }
         self.begun = false;
         if traffic.retries.peek().is_some_and(|retry| retry.due <= now) {
-            return traffic.retries.pop().map(|retry| retry.run);
+            let run = traffic.retries.pop().map(|retry| retry.run);
+            // It waits no more.
+            session.hub.publish();
+            return run;
         }
         match drain {
             Drain::No if traffic.retries.len() < RETRIES_MAX => session.hub.queue.take(),

@@ -10,6 +10,7 @@
 //! the load and waits for nothing when there is none.
 
 mod claim;
+mod in_flight;
 mod inbound;
 mod lease;
 mod matching;

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use entity::enums::SenderKind;
-use entity::ids::{CarrierId, MessageId};
+use entity::ids::CarrierId;
 use entity::message::Model as Message;
 use sea_orm::DbErr;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claimer, Turns};
+use super::in_flight::{InFlight, has_room};
 use super::lease::{Lease, RENEW_INTERVAL};
 use super::receipt_ids::ReceiptIds;
 use super::settle::{Group, Settler};
@@ -40,37 +41,6 @@ const LOOK_AGAIN_INTERVAL: Duration = Duration::from_secs(30);
 const LOOK_AGAIN_AGE_MS: i64 = 60_000;
 /// How far back the first look goes, in ms: over a restart of the node, or another's taking over.
 const LOOK_BACK_MS: i64 = 600_000;
-
-/// What was claimed and is not settled.
-#[derive(Debug, Default)]
-struct InFlight {
-    messages: Mutex<HashMap<MessageId, InFlightMessage>>,
-    shrunk: Notify,
-}
-
-impl InFlight {
-    fn len(&self) -> usize {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    fn add(&self, claimed: &[Message]) {
-        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        messages.extend(claimed.iter().map(|message| (message.id, InFlightMessage::of(message))));
-    }
-
-    fn get(&self, id: MessageId) -> Option<InFlightMessage> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    fn remove(&self, ids: impl Iterator<Item = MessageId>) {
-        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        for id in ids {
-            messages.remove(&id);
-        }
-        drop(messages);
-        self.shrunk.notify_one();
-    }
-}
 
 /// Runs `carrier` under `lease` until `stop`, until the lease is lost, or until the carrier ends.
 /// Returns after everything in flight is settled.
@@ -196,7 +166,7 @@ impl Shared {
                 Ok(link) => link.rate_parts_per_s,
                 Err(_) => return,
             };
-            self.wait_for_room(rate_parts_per_s).await;
+            self.wait_for_room(rate_parts_per_s, &mut link).await;
             bell.borrow_and_update();
             self.wait_for_safe_lease().await;
             let claimed = match self.claim(&mut doubtful, rate_parts_per_s).await {
@@ -229,16 +199,19 @@ impl Shared {
 
     /// Waits until a batch fits. A slow carrier is claimed for by the second: what is claimed can
     /// no longer be canceled, nor overtaken by a one-time password.
-    async fn wait_for_room(&self, rate_parts_per_s: f64) {
+    async fn wait_for_room(&self, rate_parts_per_s: f64, link: &mut watch::Receiver<LinkState>) {
         let most = self.batch() * IN_FLIGHT_BATCHES_MAX;
-        let by_rate = if rate_parts_per_s > 0.0 { rate_parts_per_s.ceil() as usize } else { most };
-        let in_flight_max = by_rate.clamp(1, most);
         loop {
             let shrunk = self.in_flight.shrunk.notified();
-            if self.in_flight.len() < in_flight_max {
+            let waiting = link.borrow_and_update().waiting;
+            if has_room(self.in_flight.len(), waiting, rate_parts_per_s, most) {
                 return;
             }
-            shrunk.await;
+            tokio::select! {
+                () = shrunk => {}
+                // An error means that the carrier ends, and settles what it holds.
+                Ok(()) = link.changed() => {}
+            }
         }
     }
 
