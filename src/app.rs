@@ -256,6 +256,8 @@ impl App {
         let shutdown = Shutdown::on(self.work.stop.clone());
         let identity = self.identity.clone();
         let routes = Routes::new(platform.db.clone(), platform.clock.clone(), &platform.doorbell);
+        let counting = routes.clone();
+        self.work.run("backlogs", |stop| counting.keep_counting(stop));
         let schema = graphql::schema(graphql::Services {
             identity: self.identity.clone(),
             hub: self.hub.clone(),

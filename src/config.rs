@@ -154,6 +154,8 @@ pub struct Messages {
     /// Seconds.
     pub late_receipt_s: i64,
     /// Seconds.
+    pub inbound_parts_timeout_s: i64,
+    /// Seconds.
     pub idempotency_ttl_s: i64,
     /// Seconds.
     pub event_retention_s: i64,
@@ -332,6 +334,12 @@ impl Settings {
             range("messages.settle_batch", self.messages.settle_batch as i64, 1, 5_000);
             range("messages.receipt_timeout_s", self.messages.receipt_timeout_s, 1, 2_592_000);
             range("messages.late_receipt_s", self.messages.late_receipt_s, 1, 2_592_000);
+            range(
+                "messages.inbound_parts_timeout_s",
+                self.messages.inbound_parts_timeout_s,
+                60,
+                86_400,
+            );
             range("messages.idempotency_ttl_s", self.messages.idempotency_ttl_s, 60, 31_536_000);
             range("messages.event_retention_s", self.messages.event_retention_s, 60, 315_360_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);

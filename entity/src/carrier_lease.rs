@@ -20,6 +20,10 @@ pub struct Model {
     pub expires_at_ms: UnixMillis,
     /// Links that the holder has up, for display.
     pub bound_links: i32,
+    /// The rate that the carrier allows itself now, in parts in 1,000 s; none while no link is up or
+    /// no limit is known.
+    #[sea_orm(column_name = "rate_parts_per_1000_s")]
+    pub rate_parts_per_1000_s: Option<i64>,
     /// When the holder last wrote.
     pub seen_at_ms: UnixMillis,
 }

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use crate::ids::{AccountId, CarrierId, InboundMessageId};
 use crate::time::UnixMillis;
 
-/// A message from a phone, or one part of it.
+/// A message from a phone.
 #[derive(Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "inbound_message")]
 pub struct Model {
@@ -22,13 +22,11 @@ pub struct Model {
     pub recipient: String,
     /// UTF-8 text.
     pub body: Vec<u8>,
-    /// Same for the parts of one message.
-    pub concat_reference: Option<i32>,
-    /// How many parts.
-    pub concat_total: Option<i16>,
-    /// Which part, from 1.
-    pub concat_number: Option<i16>,
-    /// When it came.
+    /// How many parts the phone sent.
+    pub parts: i16,
+    /// How many of them came.
+    pub parts_received: i16,
+    /// When the last part came, or the others were given up.
     pub received_at_ms: UnixMillis,
 }
 

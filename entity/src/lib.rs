@@ -16,6 +16,7 @@ pub mod event;
 pub mod event_counter;
 pub mod idempotency;
 pub mod inbound_message;
+pub mod inbound_part;
 pub mod installation;
 pub mod job_lease;
 pub mod ledger_book;

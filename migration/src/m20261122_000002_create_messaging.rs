@@ -35,6 +35,7 @@ const WALLS: &[(&str, RowsOf)] = &[
     ("submission", RowsOf::Account("account_id")),
     ("parked_receipt", RowsOf::Platform),
     ("inbound_message", RowsOf::Account("account_id")),
+    ("inbound_part", RowsOf::Platform),
     ("idempotency", RowsOf::Account("account_id")),
     ("event", RowsOf::Account("account_id")),
     ("event_counter", RowsOf::Account("account_id")),
@@ -76,6 +77,7 @@ const TABLES: &[(&str, &str)] = &[
          token BIGINT NOT NULL,
          expires_at_ms BIGINT NOT NULL,
          bound_links INTEGER NOT NULL,
+         rate_parts_per_1000_s BIGINT CHECK (rate_parts_per_1000_s > 0),
          seen_at_ms BIGINT NOT NULL",
     ),
     (
@@ -163,10 +165,24 @@ const TABLES: &[(&str, &str)] = &[
          sender TEXT NOT NULL,
          recipient TEXT NOT NULL,
          body BYTEA NOT NULL,
-         concat_reference INTEGER,
-         concat_total SMALLINT,
-         concat_number SMALLINT,
+         parts SMALLINT NOT NULL CHECK (parts BETWEEN 1 AND 255),
+         parts_received SMALLINT NOT NULL CHECK (parts_received BETWEEN 1 AND parts),
          received_at_ms BIGINT NOT NULL",
+    ),
+    (
+        "inbound_part",
+        "message_key UUID NOT NULL,
+         number SMALLINT NOT NULL,
+         carrier_id UUID NOT NULL,
+         sender TEXT NOT NULL,
+         recipient TEXT NOT NULL,
+         reference INTEGER NOT NULL CHECK (reference BETWEEN 0 AND 65535),
+         total SMALLINT NOT NULL CHECK (total BETWEEN 2 AND 255),
+         body BYTEA NOT NULL,
+         is_joined BOOLEAN NOT NULL,
+         received_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (message_key, number),
+         CHECK (number BETWEEN 1 AND total)",
     ),
     (
         "idempotency",
@@ -215,8 +231,9 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX sender_status ON sender (status, account_id, id)",
     // The queue: what a carrier may be handed, by lane, tenant and time.
     "CREATE INDEX message_queue ON message (carrier_id, class, account_id, due_at_ms, id) WHERE status = 10",
-    // What becomes due by the clock: scheduled, left in the middle by a crash, waiting for a receipt.
-    "CREATE INDEX message_due ON message (status, due_at_ms) WHERE status IN (0, 20, 30, 35)",
+    // What becomes due by the clock: scheduled, left in the middle by a crash, waiting for a receipt,
+    // or UNKNOWN and to be asked about.
+    "CREATE INDEX message_due ON message (status, due_at_ms) WHERE status IN (0, 20, 30, 35, 90)",
     "CREATE INDEX message_expiry ON message (expires_at_ms) WHERE status = 10",
     // Receipts are matched by the carrier's id.
     "CREATE INDEX message_carrier_message ON message (carrier_id, carrier_message_id) WHERE carrier_message_id IS NOT NULL",
@@ -232,6 +249,9 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX message_by_client_reference ON message (account_id, client_reference, id) WHERE client_reference IS NOT NULL",
     "CREATE INDEX parked_receipt_received ON parked_receipt (received_at_ms)",
     "CREATE INDEX inbound_message_account ON inbound_message (account_id, id)",
+    // A part finds the others of its message; what has waited too long is given up.
+    "CREATE INDEX inbound_part_message ON inbound_part (carrier_id, sender, recipient, reference, total)",
+    "CREATE INDEX inbound_part_received ON inbound_part (received_at_ms)",
     "CREATE INDEX idempotency_created ON idempotency (created_at_ms)",
     "CREATE INDEX event_subject ON event (account_id, subject_id, seq)",
 ];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::jobs::Schedule;
-use crate::messages::sweeps;
+use crate::messages::{inbound_parts, sweeps};
 
 /// All of it.
 pub(super) fn all() -> Vec<Schedule> {
@@ -21,6 +21,11 @@ pub(super) fn all() -> Vec<Schedule> {
         Schedule::new("messages.release_unknown", Duration::from_secs(600), |ctx| async move {
             sweeps::release_unknown(&ctx).await
         }),
+        Schedule::new(
+            "messages.give_up_missing_parts",
+            Duration::from_secs(60),
+            |ctx| async move { inbound_parts::give_up(&ctx).await },
+        ),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await
         }),

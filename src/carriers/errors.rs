@@ -1,15 +1,23 @@
 //! What carriers' errors mean: a class that decides what happens next, and the code, title, cause
-//! and fix that the API shows. The data is `errors.toml`, compiled in.
+//! and fix that the API shows. The default is `errors.toml`, compiled in; a carrier may have a
+//! table of its own before it ([`ErrorTable`]).
 //!
 //! Not the decision itself (retry, fall back, give up: `messages`), and not the API's own
 //! validation errors. Called by `messages` (results, receipts) and `graphql` (`Message.error`).
+
+mod table;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::{CarrierError, CarrierErrorKind, ReceiptState};
+use super::{CarrierError, CarrierErrorKind};
+
+pub use table::{
+    ERROR_FILE_BYTES_MAX, ERROR_MAPPINGS_MAX, ErrorMapping, ErrorTable, ErrorTableFault, read_file,
+    validate,
+};
 
 /// What an error is about, and so who or what can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -89,41 +97,6 @@ pub mod codes {
     pub const RECEIPT_DELETED: &str = "RECEIPT_DELETED";
     /// UNKNOWN.
     pub const RECEIPT_UNKNOWN: &str = "RECEIPT_UNKNOWN";
-}
-
-/// What a refusal or a receipt's error means. What no table maps gets the class UNKNOWN
-/// (`CARRIER_REFUSED` or `RECEIPT_UNDELIVERED`) and counts in `carrier_error_unmapped_total`.
-pub fn classify(error: &CarrierError) -> &'static ErrorDescription {
-    if let Some(description) = TABLE.mapped(error) {
-        return description;
-    }
-    let (kind, code) = match error.kind {
-        CarrierErrorKind::CommandStatus => ("command_status", codes::CARRIER_REFUSED),
-        CarrierErrorKind::ReceiptError => ("receipt_error", codes::RECEIPT_UNDELIVERED),
-        CarrierErrorKind::NetworkError => ("network_error", codes::RECEIPT_UNDELIVERED),
-    };
-    metrics::counter!("carrier_error_unmapped_total", "kind" => kind).increment(1);
-    tracing::debug!(carrier.error.kind = kind, carrier.error.code = error.code, "unmapped error");
-    TABLE.own(code)
-}
-
-/// What a receipt means that ends a message without delivery; `None` for states that are not
-/// failures (ENROUTE, DELIVRD, ACCEPTD). The error, where it is mapped, says more than the state;
-/// an expired, deleted or unknown message stays that whatever error its last try met.
-pub fn classify_receipt(
-    state: ReceiptState,
-    error: Option<&CarrierError>,
-) -> Option<&'static ErrorDescription> {
-    let by_state = match state {
-        ReceiptState::Enroute | ReceiptState::Delivered | ReceiptState::Accepted => return None,
-        ReceiptState::Expired => return Some(TABLE.own(codes::RECEIPT_EXPIRED)),
-        ReceiptState::Deleted => return Some(TABLE.own(codes::RECEIPT_DELETED)),
-        ReceiptState::Unknown => return Some(TABLE.own(codes::RECEIPT_UNKNOWN)),
-        ReceiptState::Undeliverable => codes::RECEIPT_UNDELIVERED,
-        ReceiptState::Rejected => codes::RECEIPT_REJECTED,
-    };
-    let by_error = error.map(classify).filter(|it| it.code != codes::RECEIPT_UNDELIVERED);
-    Some(by_error.unwrap_or_else(|| TABLE.own(by_state)))
 }
 
 /// The description of a public code, or `None` if there is no such code.
@@ -214,6 +187,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::carriers::ReceiptState;
     use crate::types::magic::{PlannedState, Script, SimulatedError, SubmitPlan};
 
     fn file() -> File {
@@ -265,6 +239,10 @@ mod tests {
         }
     }
 
+    fn classify(error: &CarrierError) -> &'static ErrorDescription {
+        ErrorTable::default().classify(error)
+    }
+
     const OWN: [&str; 13] = [
         codes::SUBMISSION_UNCERTAIN,
         codes::EXPIRED_BEFORE_SUBMISSION,
@@ -310,7 +288,8 @@ mod tests {
     fn receipts_are_told_by_error_then_state() {
         let absent = CarrierError { kind: CarrierErrorKind::ReceiptError, code: 6 };
         let odd = CarrierError { kind: CarrierErrorKind::ReceiptError, code: 998 };
-        let code = |state, error| classify_receipt(state, error).map(|it| it.code.as_str());
+        let table = ErrorTable::default();
+        let code = |state, error| table.classify_receipt(state, error).map(|it| it.code.as_str());
         for (state, error, wanted) in [
             (ReceiptState::Delivered, Some(&absent), None),
             (ReceiptState::Enroute, None, None),

@@ -26,6 +26,7 @@ pub mod smsc;
 use bytes::Bytes;
 use entity::ids::MessageId;
 use entity::time::UnixMillis;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,9 @@ pub struct Platform {
 pub struct CarrierHandle {
     /// Bounded: a full channel means "do not claim more".
     pub submissions: mpsc::Sender<Submission>,
+    /// Questions about messages that no receipt came for; none if the carrier cannot be asked.
+    /// Each is answered by at most one [`CarrierEvent::Queried`].
+    pub queries: Option<mpsc::Sender<StatusQuery>>,
     /// Bounded: it must be drained, else the carrier stops reading.
     pub events: mpsc::Receiver<CarrierEvent>,
     /// Whether it is worth claiming, and how much.
@@ -81,6 +85,15 @@ pub struct Submission {
     pub reference: u16,
     /// Whether a delivery receipt is asked for.
     pub wants_receipt: bool,
+}
+
+/// A question about one part that the carrier took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusQuery {
+    /// The carrier's own id, as its answer wrote it.
+    pub carrier_message_id: String,
+    /// Who it was from: carriers compare it with the submission.
+    pub from: Address,
 }
 
 /// A source address with its SMPP type of number.
@@ -120,6 +133,8 @@ pub enum CarrierEvent {
     Result(SubmissionResult),
     /// A delivery receipt, to be acknowledged once it is committed.
     Receipt(Receipt, Ack),
+    /// The answer to a [`StatusQuery`], with the id that was asked about. Nothing to acknowledge.
+    Queried(Receipt),
     /// A message from a phone, to be acknowledged once it is committed.
     Inbound(Inbound, Ack),
 }
@@ -177,7 +192,8 @@ pub struct CarrierError {
 }
 
 /// Where an error code comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CarrierErrorKind {
     /// SMPP 3.4 `command_status`, section 5.1.3.
     CommandStatus,
@@ -300,4 +316,6 @@ pub struct LinkState {
     pub bound: u16,
     /// The rate it now allows itself, in parts a second; infinite while it knows of no limit.
     pub rate_parts_per_s: f64,
+    /// Messages that it was told to send later, and holds until then: they take up nothing.
+    pub waiting: usize,
 }

@@ -2,7 +2,7 @@
 //! from a shell, beside a running server or before its first start.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use entity::carrier::Model as Carrier;
@@ -10,6 +10,7 @@ use entity::ids::{AccountId, CarrierId};
 use serde_json::json;
 
 use super::failure::Failure;
+use crate::carriers::errors::{self, ERROR_FILE_BYTES_MAX, ErrorMapping};
 use crate::carriers::registry::{self, AddRejection, NewCarrier, SmppSettings};
 use crate::carriers::smpp::{TlsConfig, TlsRoots, Window};
 use crate::ctx::Ctx;
@@ -48,6 +49,10 @@ pub(super) struct AddCarrierArgs {
     /// Use TLS; the name that the carrier's certificate must be for
     #[arg(long, value_name = "SERVER_NAME")]
     tls: Option<String>,
+    /// A TOML file of what this carrier means by its errors, where that is not the default:
+    /// [[command_status]], [[receipt_error]] and [[network_error]], each with value and code
+    #[arg(long, value_name = "FILE")]
+    error_table: Option<PathBuf>,
     /// Lead the numbers that begin so to it, +44; may be given several times. Without it all
     /// numbers that no other route leads elsewhere
     #[arg(long, value_name = "+…")]
@@ -86,7 +91,7 @@ pub(super) struct ListCarriersArgs {
 pub(super) async fn add_carrier(ctx: &Ctx, args: &AddCarrierArgs) -> Result<String, Failure> {
     let new = NewCarrier {
         name: args.name.clone(),
-        settings: settings(args),
+        settings: settings(args)?,
         password: password(&args.password_file)?,
     };
     let taken = taken_prefixes(ctx).await?;
@@ -198,17 +203,32 @@ fn prefixes(args: &AddCarrierArgs, taken: &[String]) -> Result<Vec<String>, Fail
     Ok(args.prefix.clone())
 }
 
-fn settings(args: &AddCarrierArgs) -> SmppSettings {
+fn settings(args: &AddCarrierArgs) -> Result<SmppSettings, Failure> {
     let mut settings = SmppSettings::new(&args.smpp, &args.system_id);
     settings.binds = args.binds;
     settings.window = Window::Fixed(args.window);
     settings.rate_parts_per_s = args.rate;
     settings.tls =
         args.tls.clone().map(|server_name| TlsConfig { server_name, roots: TlsRoots::default() });
-    settings
+    if let Some(file) = &args.error_table {
+        settings.error_table = error_table(file)?;
+    }
+    Ok(settings)
 }
 
-fn password(file: &std::path::Path) -> Result<SecretText, Failure> {
+fn error_table(file: &Path) -> Result<Vec<ErrorMapping>, Failure> {
+    let cannot = |why: &dyn std::fmt::Display| {
+        Failure::usage(format!("cannot read the error table from {}: {why}", file.display()))
+    };
+    let size = std::fs::metadata(file).map_err(|error| cannot(&error))?.len();
+    if size > ERROR_FILE_BYTES_MAX {
+        return Err(cannot(&format!("it is longer than {ERROR_FILE_BYTES_MAX} bytes")));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| cannot(&error))?;
+    errors::read_file(&text).map_err(|error| cannot(&error))
+}
+
+fn password(file: &Path) -> Result<SecretText, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::usage(format!("cannot read the password from {}: {error}", file.display()))
     })?;

@@ -116,12 +116,14 @@ pub fn value_or_rejection<T, R>(outcome: Result<T, Error<R>>) -> Answer<Result<T
 }
 
 /// Declares the error of one mutation: an object with `message`, `path` and `code`, and the enum
-/// of its codes. Add the object to [`UserError`].
+/// of its codes; behind them one more field may stand, null unless it is set. Add the object to
+/// [`UserError`].
 macro_rules! user_error {
     (
         $(#[$doc:meta])* $error:ident, $(#[$code_doc:meta])* $code:ident {
             $($(#[$variant_doc:meta])* $variant:ident,)*
         }
+        $(, $(#[$field_doc:meta])* $field:ident: $type:ty)?
     ) => {
         $(#[$code_doc])*
         #[derive(async_graphql::Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +142,7 @@ macro_rules! user_error {
             pub path: Option<Vec<String>>,
             /// What is wrong, for a program to read.
             pub code: $code,
+            $($(#[$field_doc])* pub $field: Option<$type>,)?
         }
 
         impl $error {
@@ -147,7 +150,7 @@ macro_rules! user_error {
             pub fn new(code: $code, path: &[&str], message: impl std::fmt::Display) -> Self {
                 let path = (!path.is_empty())
                     .then(|| path.iter().map(|segment| (*segment).to_owned()).collect());
-                Self { message: message.to_string(), path, code }
+                Self { message: message.to_string(), path, code, $($field: None,)? }
             }
         }
     };

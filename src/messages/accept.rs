@@ -17,6 +17,11 @@ const SEND_AHEAD_MAX_MS: i64 = 30 * 24 * 3_600_000;
 const VALIDITY_MIN_S: i32 = 30;
 /// The longest validity, in seconds: 48 hours, what carriers store at most.
 const VALIDITY_MAX_S: i32 = 48 * 3_600;
+/// The longest estimated wait in a carrier's queue, in ms: 10 hours. What is accepted behind more
+/// than that is a promise that nobody can keep.
+const WAIT_MAX_MS: i64 = 10 * 3_600_000;
+/// The shortest time after which to try again, in ms: estimates are no younger.
+const RETRY_AFTER_MIN_MS: i64 = 10_000;
 /// Characters of a client reference.
 const CLIENT_REFERENCE_CHARS_MAX: usize = 100;
 
@@ -78,6 +83,9 @@ pub enum ItemErrorCode {
     NoPrice,
     /// The account's balance and credit do not cover the message.
     InsufficientCredit,
+    /// What waits for the carrier already would take longer than 10 hours, or than the message is
+    /// valid.
+    BacklogTooLong,
 }
 
 /// What is wrong with one item, in words.
@@ -89,11 +97,14 @@ pub struct ItemError {
     pub message: String,
     /// The field of the item.
     pub field: String,
+    /// When the same message may be taken, in ms from now, if time alone can mend it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<i64>,
 }
 
 impl ItemError {
     fn new(code: ItemErrorCode, field: &str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: field.to_owned() }
+        Self { code, message: message.into(), field: field.to_owned(), retry_after_ms: None }
     }
 
     /// What a message is told that the money does not reach to.
@@ -117,6 +128,8 @@ pub(super) struct Rules<'a> {
     pub(super) route: &'a (dyn Fn(&str) -> Option<CarrierId> + Sync),
     /// The price of a part to E.164 digits.
     pub(super) price: &'a (dyn Fn(&str, MessageClass) -> Option<PartPrice> + Sync),
+    /// How long a new message would wait for a carrier, in ms, if anybody can tell.
+    pub(super) wait_ms: &'a (dyn Fn(CarrierId, MessageClass) -> Option<i64> + Sync),
 }
 
 /// An item that can be sent.
@@ -176,6 +189,12 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
             "there is no price for this recipient's network",
         )
     })?;
+    // What is queued at a later time nobody knows yet.
+    if due_at == rules.now
+        && let Some(wait_ms) = (rules.wait_ms)(carrier_id, class)
+    {
+        check_backlog(wait_ms, expires_at.since(due_at))?;
+    }
     let count = text.count();
     let parts = i16::try_from(count.parts).unwrap_or(i16::MAX);
     Ok(Checked {
@@ -256,6 +275,21 @@ fn due_at(send_at: Option<UnixMillis>, now: UnixMillis) -> Result<UnixMillis, It
         ));
     }
     Ok(due_at)
+}
+
+fn check_backlog(wait_ms: i64, validity_ms: i64) -> Result<(), ItemError> {
+    let wait_max_ms = validity_ms.min(WAIT_MAX_MS);
+    if wait_ms <= wait_max_ms {
+        return Ok(());
+    }
+    let mut error = ItemError::new(
+        ItemErrorCode::BacklogTooLong,
+        "to",
+        "what waits for the carrier already would take longer than 10 hours, or than the message \
+         is valid",
+    );
+    error.retry_after_ms = Some((wait_ms - wait_max_ms).max(RETRY_AFTER_MIN_MS));
+    Err(error)
 }
 
 fn validity_ms(seconds: Option<i32>, class: MessageClass) -> Result<i64, ItemError> {

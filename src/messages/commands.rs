@@ -288,6 +288,7 @@ async fn check_items(
         is_approved: &|value| is_test || approved.contains(value),
         route: if is_test { &simulated } else { &routed },
         price: if is_test || !ctx.settings.billing.charging { &free } else { &priced },
+        wait_ms: &|carrier_id, class| tables.routes.wait_ms(carrier_id, class, account_id),
     };
     Ok(messages.into_iter().map(|item| check(item, &rules)).collect())
 }

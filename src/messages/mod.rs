@@ -11,7 +11,8 @@
 //! - Nothing here speaks to the network inside a transaction.
 //!
 //! `commands` (accept, estimate, cancel), `queries`, `live` (the event log, inbound messages),
-//! `dispatch` (the queue's way to the carriers and what comes back), `sweeps` (what becomes due by
+//! `dispatch` (the queue's way to the carriers and what comes back), `inbound_parts` (long messages
+//! from phones), `sweeps` (what becomes due by
 //! the clock).
 
 mod accept;
@@ -19,6 +20,8 @@ mod batch;
 pub mod commands;
 pub mod dispatch;
 mod idempotency;
+mod inbound;
+pub mod inbound_parts;
 pub mod live;
 pub mod model;
 pub mod queries;

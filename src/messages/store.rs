@@ -133,7 +133,7 @@ impl Changed {
 /// The condition "in this status" as the index `message_due` serves it: SQLite takes a partial
 /// index only for a query that repeats its condition, with the numbers written out.
 pub(super) fn is_due_in(status: MessageStatus) -> String {
-    format!("status = {} AND status IN (0, 20, 30, 35)", status.code())
+    format!("status = {} AND status IN (0, 20, 30, 35, 90)", status.code())
 }
 
 /// The messages of a carrier that were claimed, by the token of the claim.

@@ -2,8 +2,10 @@
 //!
 //! Invariants: a prefix has one route; a carrier that is disabled has no routes (the next shorter
 //! prefix takes over), and a number without a route is refused when its message is accepted. A
-//! message keeps the carrier it was accepted for. Not here: tiers, health and fallback.
+//! message keeps the carrier it was accepted for. Beside the routes stands an estimate of how long
+//! each carrier's queue would take. Not here: tiers, health and fallback.
 
+mod backlog;
 mod commands;
 mod queries;
 mod snapshot;

@@ -1,9 +1,11 @@
 //! The routes in memory: a trie of digits, made once and then only read.
 
-use entity::enums::CarrierKind;
-use entity::ids::CarrierId;
+use entity::enums::{CarrierKind, MessageClass};
+use entity::ids::{AccountId, CarrierId};
 use entity::{carrier, route};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+
+use super::backlog::Backlog;
 
 /// Stands for "no child"; the root is nobody's child.
 const NONE: u32 = 0;
@@ -13,6 +15,7 @@ const NONE: u32 = 0;
 pub struct RouteTable {
     /// The first is the root.
     nodes: Vec<Node>,
+    backlog: Backlog,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -25,7 +28,7 @@ struct Node {
 impl Default for RouteTable {
     /// No routes.
     fn default() -> Self {
-        Self { nodes: vec![Node::default()] }
+        Self { nodes: vec![Node::default()], backlog: Backlog::default() }
     }
 }
 
@@ -76,6 +79,22 @@ impl RouteTable {
             chosen = node.carrier_id.or(chosen);
         }
         chosen
+    }
+
+    /// The same table, beside these estimates of the carriers' queues.
+    pub(super) fn beside(self, backlog: Backlog) -> Self {
+        Self { backlog, ..self }
+    }
+
+    /// How long a new message of the account would wait in the carrier's queue before it leaves, in
+    /// milliseconds, by an estimate that is some seconds old; `None` if nobody can tell.
+    pub fn wait_ms(
+        &self,
+        carrier_id: CarrierId,
+        class: MessageClass,
+        account_id: AccountId,
+    ) -> Option<i64> {
+        self.backlog.wait_ms(carrier_id, class, account_id)
     }
 
     fn insert(&mut self, prefix: &str, carrier_id: CarrierId) {

@@ -103,6 +103,7 @@ impl Subject {
             match self.next().await {
                 CarrierEvent::Result(result) => return result,
                 CarrierEvent::Receipt(_, ack) | CarrierEvent::Inbound(_, ack) => ack.done(),
+                CarrierEvent::Queried(_) => panic!("nobody asked"),
             }
         }
     }
@@ -121,7 +122,9 @@ impl Subject {
             match self.next().await {
                 CarrierEvent::Receipt(receipt, ack) => return (receipt, ack),
                 CarrierEvent::Result(_) => {}
-                CarrierEvent::Inbound(..) => panic!("nobody wrote to us"),
+                CarrierEvent::Queried(_) | CarrierEvent::Inbound(..) => {
+                    panic!("nobody wrote to us")
+                }
             }
         }
     }
@@ -171,7 +174,7 @@ async fn each_submission_ends_in_one_result_and_each_accepted_part_in_one_receip
                 assert_eq!(receipt.state, ReceiptState::Delivered);
                 assert!(receipted.insert(receipt.carrier_message_id), "one receipt each");
             }
-            CarrierEvent::Inbound(..) => panic!("nobody wrote to us"),
+            CarrierEvent::Queried(_) | CarrierEvent::Inbound(..) => panic!("nobody wrote to us"),
         }
     }
     assert_eq!(receipted, accepted, "receipts name the ids of the answers");
@@ -210,7 +213,7 @@ async fn an_uncertain_message_can_still_be_reported_by_its_reference(mut subject
                 ack.done();
                 receipt = Some((found.reference, found.state, found.recipient));
             }
-            CarrierEvent::Inbound(..) => panic!("nobody wrote to us"),
+            CarrierEvent::Queried(_) | CarrierEvent::Inbound(..) => panic!("nobody wrote to us"),
         }
     }
     assert_eq!(result, Some(vec![PartOutcome::Uncertain]));
@@ -276,6 +279,7 @@ async fn shutdown_answers_everything_and_closes_the_channel(mut subject: Subject
                 assert_eq!(result.parts.len(), 2);
             }
             CarrierEvent::Receipt(_, ack) | CarrierEvent::Inbound(_, ack) => ack.done(),
+            CarrierEvent::Queried(_) => panic!("nobody asked"),
         }
     }
     assert!(open.is_empty(), "{} without a result", open.len());

@@ -12,7 +12,7 @@ const ADD: &str = "mutation($input: AddCarrierInput!) { addCarrier(input: $input
     { carrier { id name enabled version kind link { state boundLinks seenAt } smpp { address systemId \
     bindMode binds window ratePartsPerSecond tlsServerName } } userErrors { code path } } }";
 const UPDATE: &str = "mutation($input: UpdateCarrierInput!) { updateCarrier(input: $input) \
-    { carrier { name version smpp { address systemId binds window ratePartsPerSecond } } \
+    { carrier { name version smpp { address systemId binds window ratePartsPerSecond receiptIdForm } } \
     userErrors { code path } } }";
 const DISABLE: &str = "mutation($id: ID!) { disableCarrier(input: {carrierId: $id}) \
     { carrier { enabled version } userErrors { code } } }";
@@ -91,14 +91,20 @@ both_stores! {
         let staff = operator(&house, Role::Owner).await;
         let added = api.data(&staff, ADD, json!({ "input": north() })).await;
         let id = added["addCarrier"]["carrier"]["id"].clone();
-        let input = json!({ "carrierId": id, "smpp": { "binds": 3, "window": 20, "ratePartsPerSecond": null } });
+        let input = json!({ "carrierId": id, "smpp": {
+            "binds": 3, "window": 20, "ratePartsPerSecond": null, "receiptIdForm": "HEXADECIMAL",
+        } });
         let changed = api.data(&staff, UPDATE, json!({ "input": input })).await["updateCarrier"].clone();
         assert_eq!(changed["carrier"], json!({ "name": "North", "version": 2, "smpp": {
             "address": "smpp.example:2775", "systemId": "me", "binds": 3, "window": 20,
-            "ratePartsPerSecond": null,
+            "ratePartsPerSecond": null, "receiptIdForm": "HEXADECIMAL",
         } }));
+        let learned = json!({ "carrierId": id, "smpp": { "receiptIdForm": null } });
+        let changed = api.data(&staff, UPDATE, json!({ "input": learned })).await["updateCarrier"].clone();
+        assert_eq!(changed["carrier"]["smpp"]["receiptIdForm"], Value::Null);
+        api.data(&staff, UPDATE, json!({ "input": input })).await;
         let again = api.data(&staff, UPDATE, json!({ "input": input })).await;
-        assert_eq!(again["updateCarrier"]["carrier"]["version"], 2, "the same again changes nothing");
+        assert_eq!(again["updateCarrier"]["carrier"]["version"], 4, "the same again changes nothing");
         let row = registry::by_name(&staff, "North").await.unwrap().unwrap();
         let access = registry::access(&house.platform, &row).unwrap();
         let CarrierAccess::Smpp(config) = access else { panic!("{access:?}") };
@@ -106,6 +112,47 @@ both_stores! {
         let simulator = json!({ "carrierId": SIMULATOR_CARRIER_ID.to_string(), "name": "mine" });
         let refused = api.data(&staff, UPDATE, json!({ "input": simulator })).await;
         assert_eq!(refused["updateCarrier"]["userErrors"][0]["code"], "BUILT_IN_CARRIER");
+    }
+
+    async fn a_carrier_has_an_error_table_of_its_own(house: TestHouse) {
+        let api = Api::new(&house).await;
+        let staff = operator(&house, Role::Owner).await;
+        let entry = |source: &str, value: i64, code: &str| {
+            json!({ "source": source, "value": value, "code": code })
+        };
+        let table = json!([
+            entry("COMMAND_STATUS", 1273, "CARRIER_REFUSED_CONTENT"),
+            entry("RECEIPT_ERROR", 69, "RECEIPT_CALL_BARRED"),
+        ]);
+        let mut input = north();
+        input["smpp"]["errorTable"] = table.clone();
+        let document = "mutation($input: AddCarrierInput!) { addCarrier(input: $input) { carrier \
+            { id smpp { errorTable { source value code } } } userErrors { code path } } }";
+        let added = api.data(&staff, document, json!({ "input": input })).await["addCarrier"].clone();
+        assert_eq!(added["carrier"]["smpp"]["errorTable"], table);
+        let document = "mutation($input: UpdateCarrierInput!) { updateCarrier(input: $input) \
+            { carrier { smpp { binds errorTable { value } } } userErrors { code path } } }";
+        let update = async |smpp: Value| {
+            let input = json!({ "carrierId": added["carrier"]["id"], "smpp": smpp });
+            api.data(&staff, document, json!({ "input": input })).await["updateCarrier"].clone()
+        };
+        let kept = update(json!({ "binds": 3 })).await;
+        assert_eq!(kept["carrier"]["smpp"]["errorTable"], json!([{ "value": 1273 }, { "value": 69 }]));
+        let many: Vec<_> = (1..=301).map(|n| entry("RECEIPT_ERROR", n, "RECEIPT_DELETED")).collect();
+        let good = entry("RECEIPT_ERROR", 1, "RECEIPT_DELETED");
+        for (bad, path) in [
+            (json!(many), json!(["smpp", "errorTable"])),
+            (json!([good, entry("RECEIPT_ERROR", -1, "RECEIPT_DELETED")]), json!(["smpp", "errorTable", "1", "value"])),
+            (json!([good, good]), json!(["smpp", "errorTable", "1", "value"])),
+            (json!([entry("COMMAND_STATUS", 88, "CARRIER_REFUSED")]), json!(["smpp", "errorTable", "0", "value"])),
+            (json!([entry("COMMAND_STATUS", 8, "CANCELED")]), json!(["smpp", "errorTable", "0", "code"])),
+        ] {
+            let refused = update(json!({ "errorTable": bad })).await;
+            let expected = json!([{ "code": "INVALID_ERROR_TABLE", "path": path }]);
+            assert_eq!(refused["userErrors"], expected);
+        }
+        let cleared = update(json!({ "errorTable": [] })).await;
+        assert_eq!(cleared["carrier"]["smpp"], json!({ "binds": 3, "errorTable": [] }));
     }
 
     async fn routes_lead_to_enabled_carriers_at_once(house: TestHouse) {

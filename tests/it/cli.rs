@@ -86,6 +86,26 @@ fn carriers_are_set_up_from_a_shell_and_doctor_tries_to_reach_them() {
         let answer: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();
         assert!(answer.to_string().contains("carr_"), "{answer}");
     }
+    let table = directory.path().join("errors.toml");
+    let add_third = |entry: &str| {
+        std::fs::write(&table, entry).unwrap();
+        heliograph(&["admin", "add-carrier", "--name", "third", "--smpp", gone, "--prefix", "+33"])
+            .args(["--system-id", "me", "--error-table", path(&table)])
+            .args(["--password-file", path(&password), "--data-dir", path(&data_dir)])
+            .output()
+            .unwrap()
+    };
+    for (entry, why) in [
+        ("[[receipt_error]]\nvalue = 1", "cannot read the error table"),
+        ("[[receipt_error]]\nvalue = 1\ncode = \"NONSENSE\"", "the code of entry 0"),
+        (" ".repeat(70_000).as_str(), "longer than 65536 bytes"),
+    ] {
+        let refused = add_third(entry);
+        assert_eq!(refused.status.code(), Some(2), "{why}");
+        assert!(text(&refused.stderr).contains(why), "{}", text(&refused.stderr));
+    }
+    let added = add_third("[[receipt_error]]\nvalue = 1\ncode = \"RECEIPT_DELETED\"");
+    assert!(added.status.success(), "{}", text(&added.stderr));
     let doctor = run(&["doctor", "--data-dir", path(&data_dir)]);
     let said = text(&doctor.stdout);
     assert!(doctor.status.success(), "{said}");

@@ -1,6 +1,11 @@
 //! The main job at the level of the domain: accept, hand over, settle; on both stores, through the
 //! in-process simulator and through SMPP over TCP.
 
+mod asking;
+mod backlog;
+mod conventions;
+mod inbound_parts;
+
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;

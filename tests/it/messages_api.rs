@@ -450,17 +450,17 @@ both_stores! {
         let carrier: CarrierId = SIMULATOR_CARRIER_ID;
         house.execute(
             "INSERT INTO inbound_message (id, account_id, carrier_id, sender, recipient, body, \
-             concat_reference, concat_total, concat_number, received_at_ms) \
-             VALUES ($1, $2, $3, '4915112345678', '12345', $4, 7, 2, 1, 0)",
+             parts, parts_received, received_at_ms) \
+             VALUES ($1, $2, $3, '4915112345678', '12345', $4, 3, 2, 0)",
             [id.into(), account_id.into(), carrier.into(), b"STOP".to_vec().into()],
         ).await;
         let document = "query($id: ID!) { inboundMessages { totalCount nodes { id from to text \
-            receivedAt part { reference number total } } } node(id: $id) { id } }";
+            receivedAt parts partsReceived } } node(id: $id) { id } }";
         let read = api.data(&ctx, document, json!({ "id": id.to_string() })).await;
         assert_eq!(read["inboundMessages"], json!({ "totalCount": 1, "nodes": [{
             "id": id.to_string(), "from": "4915112345678", "to": "12345", "text": "STOP",
             "receivedAt": "1970-01-01T00:00:00.000Z",
-            "part": { "reference": 7, "number": 1, "total": 2 },
+            "parts": 3, "partsReceived": 2,
         }] }));
         assert_eq!(read["node"]["id"], id.to_string());
         let stranger = key(&house, account(&house, "Other").await, KeyMode::Live);

@@ -1,5 +1,6 @@
 //! The SMPP client over real TCP, against a carrier that does what each test says.
 
+mod asking;
 mod client;
 mod deliveries;
 mod links;

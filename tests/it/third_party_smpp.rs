@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use entity::ids::MessageId;
 use entity::time::UnixMillis;
-use heliograph::carriers::smpp::{Reconnect, SmppCarrier, SmppConfig, receipt};
+use heliograph::carriers::smpp::{Reconnect, SmppCarrier, SmppConfig, receipt_id};
 use heliograph::carriers::{
     Address, Carrier, CarrierError, CarrierErrorKind, CarrierEvent, CarrierHandle, PartOutcome,
     PartPayload, Platform, Receipt, ReceiptState, Submission,
@@ -161,7 +161,7 @@ async fn messages_concatenation_receipts_and_inbound_work() {
     let ids = result(&mut client).await;
     let read = receipt(&mut client).await;
     assert_eq!(read.state, ReceiptState::Delivered);
-    assert!(receipt::candidate_ids(&read.carrier_message_id).contains(&ids[0]));
+    assert!(receipt_id::candidate_ids(&read.carrier_message_id).contains(&ids[0]));
     assert_eq!(read.done_at, Some(UnixMillis(1_672_662_840_000)));
     assert_eq!(server.said("acknowledged").await["status"], 0);
 

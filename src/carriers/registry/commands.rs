@@ -6,10 +6,9 @@ use entity::ids::CarrierId;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ActiveValue, DbErr, EntityTrait, PaginatorTrait, QuerySelect};
 
-use super::settings::validate_password;
+use super::settings::{SettingsFault, validate_password};
 use super::{CARRIERS_MAX, NAME_CHARS_MAX, SIMULATOR_CARRIER_ID, SIMULATOR_NAME, SmppSettings};
 use crate::authz::Action;
-use crate::carriers::smpp::ConfigError;
 use crate::ctx::Ctx;
 use crate::db::{TransactionError, Tx};
 use crate::error::{Error, Failed, violated_constraint};
@@ -50,7 +49,7 @@ pub enum AddRejection {
     NameTaken,
     /// A setting that cannot be used.
     #[error(transparent)]
-    Settings(ConfigError),
+    Settings(SettingsFault),
     /// There are [`CARRIERS_MAX`].
     #[error("there are as many carriers as there may be: {CARRIERS_MAX}")]
     TooMany,
@@ -73,7 +72,7 @@ pub enum ChangeRejection {
     NameTaken,
     /// A setting that cannot be used.
     #[error(transparent)]
-    Settings(ConfigError),
+    Settings(SettingsFault),
 }
 
 /// Sets up an SMPP carrier, enabled. It is bound within a second; messages take it once a route

@@ -17,10 +17,10 @@ pub use commands::{
     ensure_simulator,
 };
 pub use queries::{
-    CarrierAccess, UnusableCarrier, access, by_name, count, find, find_many, leases, page,
-    smpp_settings,
+    CarrierAccess, UnusableCarrier, access, by_name, conventions, count, find, find_many, leases,
+    page, smpp_settings,
 };
-pub use settings::SmppSettings;
+pub use settings::{Conventions, SettingsFault, SmppSettings};
 
 /// The simulator inside the process: the same row in every installation, a UUIDv7 of time 0.
 pub const SIMULATOR_CARRIER_ID: CarrierId =

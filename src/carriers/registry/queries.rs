@@ -8,7 +8,7 @@ use entity::enums::CarrierKind;
 use entity::ids::CarrierId;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::SmppSettings;
+use super::{Conventions, SmppSettings, settings};
 use crate::authz::Action;
 use crate::carriers::smpp::{ConfigError, SmppConfig};
 use crate::ctx::{Ctx, Platform};
@@ -114,6 +114,14 @@ pub fn smpp_settings(row: &Model) -> Result<Option<SmppSettings>, Failed> {
             serde_json::from_str(&row.settings).map(Some).map_err(Failed::internal)
         }
     }
+}
+
+/// How a carrier writes what it reports. For the program's own use.
+///
+/// # Errors
+/// [`UnusableCarrier::Settings`].
+pub fn conventions(row: &Model) -> Result<Conventions, UnusableCarrier> {
+    settings::conventions(&row.name, &row.settings).map_err(UnusableCarrier::Settings)
 }
 
 /// What it takes to run a carrier. For the program's own use: it opens the password.

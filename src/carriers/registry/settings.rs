@@ -6,6 +6,8 @@
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::carriers::errors::{self, ErrorMapping, ErrorTable, ErrorTableFault};
+use crate::carriers::smpp::receipt_id::ReceiptIdForm;
 use crate::carriers::smpp::{Bind, ConfigError, SmppConfig, TlsConfig, Window};
 use crate::types::secret::SecretText;
 
@@ -34,6 +36,59 @@ pub struct SmppSettings {
     /// TLS to the carrier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
+    /// What this carrier means by its errors, before the default table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub error_table: Vec<ErrorMapping>,
+    /// How its receipts write the ids that its answers gave; learned if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_id_form: Option<ReceiptIdForm>,
+    /// Whether it is asked (`query_sm`) about messages whose receipt is overdue.
+    #[serde(default)]
+    pub query_sm: bool,
+}
+
+/// Why an account's settings cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SettingsFault {
+    /// The client refuses them.
+    #[error(transparent)]
+    Smpp(#[from] ConfigError),
+    /// The table of errors is not one.
+    #[error(transparent)]
+    ErrorTable(#[from] ErrorTableFault),
+}
+
+/// How a carrier writes what it reports: what `messages::dispatch` has to know of its settings.
+#[derive(Debug, Default)]
+pub struct Conventions {
+    /// The carrier's name, as metrics show it.
+    pub carrier: String,
+    /// What its errors mean.
+    pub errors: ErrorTable,
+    /// How its receipts write ids; none: to be learned.
+    pub receipt_id_form: Option<ReceiptIdForm>,
+}
+
+/// The part of the stored settings that [`Conventions`] are made of, of any kind of carrier.
+#[derive(Deserialize)]
+struct StoredConventions {
+    #[serde(default)]
+    error_table: Vec<ErrorMapping>,
+    #[serde(default)]
+    receipt_id_form: Option<ReceiptIdForm>,
+}
+
+/// The conventions of the carrier of this name and these stored settings.
+///
+/// # Errors
+/// If the stored text is not of this form.
+pub(super) fn conventions(name: &str, settings: &str) -> Result<Conventions, serde_json::Error> {
+    let stored: StoredConventions = serde_json::from_str(settings)?;
+    Ok(Conventions {
+        carrier: name.to_owned(),
+        errors: ErrorTable::new(name, &stored.error_table),
+        receipt_id_form: stored.receipt_id_form,
+    })
 }
 
 impl SmppSettings {
@@ -48,6 +103,9 @@ impl SmppSettings {
             window: Window::default(),
             rate_parts_per_s: None,
             tls: None,
+            error_table: Vec::new(),
+            receipt_id_form: None,
+            query_sm: false,
         }
     }
 
@@ -61,6 +119,7 @@ impl SmppSettings {
             window: self.window,
             rate_parts_per_s: self.rate_parts_per_s,
             tls: self.tls.clone(),
+            query_sm: self.query_sm,
             ..SmppConfig::new(name, &self.address, &self.system_id, password)
         }
     }
@@ -69,8 +128,9 @@ impl SmppSettings {
     ///
     /// # Errors
     /// Names the first field that cannot be used.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        self.config("", &SecretText::new(String::new())).validate()
+    pub fn validate(&self) -> Result<(), SettingsFault> {
+        self.config("", &SecretText::new(String::new())).validate()?;
+        Ok(errors::validate(&self.error_table)?)
     }
 
     /// Host and port of the address, if it has both.
@@ -84,8 +144,8 @@ impl SmppSettings {
 ///
 /// # Errors
 /// Names the field.
-pub(super) fn validate_password(password: &SecretText) -> Result<(), ConfigError> {
-    SmppSettings::new("localhost:2775", "").config("", password).validate()
+pub(super) fn validate_password(password: &SecretText) -> Result<(), SettingsFault> {
+    Ok(SmppSettings::new("localhost:2775", "").config("", password).validate()?)
 }
 
 const fn one() -> u16 {
@@ -95,16 +155,24 @@ const fn one() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::carriers::{CarrierError, CarrierErrorKind};
 
     #[test]
     fn what_smpp_cannot_carry_is_refused_by_the_clients_own_rules() {
         assert_eq!(SmppSettings::new("localhost:2775", "me").validate(), Ok(()));
-        assert_eq!(SmppSettings::new("localhost", "me").validate(), Err(ConfigError::Address));
+        assert_eq!(
+            SmppSettings::new("localhost", "me").validate(),
+            Err(ConfigError::Address.into())
+        );
+        let text = |result| match result {
+            Err(SettingsFault::Smpp(ConfigError::Text { field, .. })) => Some(field),
+            _ => None,
+        };
         let long = SmppSettings::new("localhost:2775", &"a".repeat(16)).validate();
-        assert!(matches!(long, Err(ConfigError::Text { field: "system_id", .. })), "{long:?}");
+        assert_eq!(text(long), Some("system_id"));
         assert_eq!(validate_password(&SecretText::new("12345678".to_owned())), Ok(()));
         let long = validate_password(&SecretText::new("123456789".to_owned()));
-        assert!(matches!(long, Err(ConfigError::Text { field: "password", .. })), "{long:?}");
+        assert_eq!(text(long), Some("password"));
     }
 
     #[test]
@@ -112,8 +180,17 @@ mod tests {
         let mut settings = SmppSettings::new("localhost:2775", "me");
         settings.window = Window::Auto;
         settings.rate_parts_per_s = Some(12.5);
+        settings.error_table = vec![ErrorMapping {
+            source: CarrierErrorKind::CommandStatus,
+            value: 0x4F9,
+            code: "CARRIER_REFUSED_CONTENT".to_owned(),
+        }];
         let stored = serde_json::to_string(&settings).unwrap();
         assert!(!stored.contains("password"));
         assert_eq!(serde_json::from_str::<SmppSettings>(&stored).unwrap(), settings);
+        let refused = CarrierError { kind: CarrierErrorKind::CommandStatus, code: 0x4F9 };
+        let code =
+            |stored| conventions("north", stored).unwrap().errors.classify(&refused).code.as_str();
+        assert_eq!((code(&stored), code("{}")), ("CARRIER_REFUSED_CONTENT", "CARRIER_REFUSED"));
     }
 }

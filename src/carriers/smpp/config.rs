@@ -91,6 +91,10 @@ pub struct SmppConfig {
     /// Default: the remaining validity, as a relative time.
     #[serde(default)]
     pub validity: Validity,
+    /// Whether `query_sm` may be sent, for messages that no receipt comes for. Default off: many
+    /// carriers do not answer it.
+    #[serde(default)]
+    pub query_sm: bool,
     /// How `data_coding` 0 of inbound messages reads. Default GSM 03.38.
     #[serde(default)]
     pub default_alphabet: DefaultAlphabet,
@@ -273,6 +277,7 @@ impl SmppConfig {
             numbering: Numbering::default(),
             service_type: String::new(),
             validity: Validity::default(),
+            query_sm: false,
             default_alphabet: DefaultAlphabet::default(),
         }
     }

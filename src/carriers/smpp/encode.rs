@@ -5,7 +5,7 @@
 use bytes::BytesMut;
 use entity::time::UnixMillis;
 use rusmpp::pdus::{
-    BindReceiver, BindTransceiver, BindTransmitter, DataSmResp, DeliverSmResp, SubmitSm,
+    BindReceiver, BindTransceiver, BindTransmitter, DataSmResp, DeliverSmResp, QuerySm, SubmitSm,
 };
 use rusmpp::tlvs::MessageSubmissionRequestTlvValue;
 use rusmpp::tokio_codec::CommandCodec;
@@ -19,7 +19,7 @@ use secrecy::ExposeSecret;
 use tokio_util::codec::Encoder;
 
 use super::config::{SmppConfig, TonNpi, Validity};
-use crate::carriers::{Address, CarrierError, CarrierErrorKind, Submission};
+use crate::carriers::{Address, CarrierError, CarrierErrorKind, StatusQuery, Submission};
 
 /// Longest `short_message`; what is longer goes into `message_payload` (SMPP 3.4, 4.4.1).
 const SHORT_MESSAGE_LENGTH_MAX: usize = 254;
@@ -123,11 +123,7 @@ pub(super) fn submit_sm(
     part: usize,
     now: UnixMillis,
 ) -> Result<SubmitSm, CarrierError> {
-    let (TonNpi { ton, npi }, sender) = match &submission.from {
-        Address::Alphanumeric(sender) => (config.numbering.alphanumeric, sender),
-        Address::International(sender) => (config.numbering.international, sender),
-        Address::ShortCode(sender) => (config.numbering.short_code, sender),
-    };
+    let (TonNpi { ton, npi }, sender) = source(config, &submission.from);
     let part = submission.parts.get(part).ok_or_else(|| refusal(CommandStatus::EsmeRinvmsglen))?;
     let service_type = COctetString::from_string(config.service_type.clone())
         .map_err(|_| refusal(CommandStatus::EsmeRinvsertyp))?;
@@ -168,6 +164,30 @@ pub(super) fn submit_sm(
         )))
     };
     Ok(builder.build())
+}
+
+/// The query_sm about one part (SMPP 3.4, 4.8.1).
+///
+/// # Errors
+/// The command status that a carrier would answer, if a field cannot carry its value.
+pub(super) fn query_sm(config: &SmppConfig, query: &StatusQuery) -> Result<QuerySm, CarrierError> {
+    let (TonNpi { ton, npi }, sender) = source(config, &query.from);
+    Ok(QuerySm::new(
+        COctetString::from_string(query.carrier_message_id.clone())
+            .map_err(|_| refusal(CommandStatus::EsmeRinvmsgid))?,
+        Ton::from(ton),
+        Npi::from(npi),
+        COctetString::from_string(sender.clone())
+            .map_err(|_| refusal(CommandStatus::EsmeRinvsrcadr))?,
+    ))
+}
+
+fn source<'a>(config: &SmppConfig, from: &'a Address) -> (TonNpi, &'a String) {
+    match from {
+        Address::Alphanumeric(sender) => (config.numbering.alphanumeric, sender),
+        Address::International(sender) => (config.numbering.international, sender),
+        Address::ShortCode(sender) => (config.numbering.short_code, sender),
+    }
 }
 
 /// `YYMMDDhhmmsstnnR` (SMPP 3.4, 7.1.1.2), whole seconds rounded up; years and months stay zero.

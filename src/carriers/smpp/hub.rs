@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::config::SmppConfig;
 use super::metrics::Meters;
 use super::pace::Pace;
-use super::queue::{Queue, Run, lock};
+use super::questions::Questions;
+use super::queue::{Queue, Run, Waiting, lock};
 use crate::carriers::{CarrierEvent, LinkState, NotSubmitted, Platform, SubmissionResult};
 
 pub(super) struct Hub {
@@ -20,6 +21,10 @@ pub(super) struct Hub {
     pub events: mpsc::Sender<CarrierEvent>,
     pub shutdown: CancellationToken,
     pub state: watch::Sender<LinkState>,
+    /// Messages with parts that wait out a pause.
+    pub waiting: Waiting,
+    /// What the SMSC is to be asked.
+    pub questions: Questions,
     /// One for each bound link that sends; told when there is work.
     pub wakes: Mutex<Vec<Arc<Notify>>>,
 }
@@ -34,7 +39,11 @@ impl Hub {
 
     /// Shows the state of the links to whoever claims messages.
     pub fn publish(&self) {
-        let now = LinkState { bound: self.queue.bound(), rate_parts_per_s: self.pace.rate() };
+        let now = LinkState {
+            bound: self.queue.bound(),
+            rate_parts_per_s: self.pace.rate(),
+            waiting: self.waiting.messages(),
+        };
         self.state.send_if_modified(|shown| {
             let changed = *shown != now;
             *shown = now;

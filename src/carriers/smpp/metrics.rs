@@ -59,6 +59,12 @@ impl Meters {
         answered(&self.carrier, &status_name(status)).increment(1);
     }
 
+    /// A query_sm ended.
+    pub fn queried(&self, outcome: &'static str) {
+        let labels = [("carrier", self.carrier.clone()), ("outcome", outcome.to_owned())];
+        counter!("smpp_queries_total", &labels).increment(1);
+    }
+
     /// A bind ended with this status.
     pub fn bind_refused(&self, status: u32) {
         let labels = [("carrier", self.carrier.clone()), ("status", status_name(status))];
@@ -89,6 +95,10 @@ fn describe() {
     describe_counter!("smpp_parts_uncertain_total", "submit_sm that no answer came for");
     describe_counter!("smpp_answers_late_total", "answers that came after their time was up");
     describe_counter!("smpp_receipts_total", "delivery receipts passed on");
+    describe_counter!(
+        "smpp_queries_total",
+        "query_sm by what came of them: told, unknown, refused, unanswered"
+    );
     describe_counter!("smpp_inbound_total", "messages from phones passed on");
     describe_counter!("smpp_deliveries_unreadable_total", "deliver_sm that could not be read");
     describe_counter!(

@@ -10,9 +10,10 @@
 //! | `hub`, `queue`, `pace` | what the links share: waiting messages, the rate |
 //! | `link`, `connect` | reconnecting; TCP, TLS, bind |
 //! | `session`, `reader`, `writer`, `acks` | one bound connection |
+//! | `questions` | `query_sm`, and what came of it |
 //! | `in_flight`, `answer_times` | parts without an answer; how long answers take |
 //! | `wire`, `encode` | PDUs from and to octets |
-//! | `receipt`, `receipt_date`, `inbound`, `text` | what deliveries mean |
+//! | `receipt`, `receipt_date`, `receipt_id`, `inbound`, `text` | what deliveries mean |
 
 mod acks;
 mod answer_times;
@@ -25,10 +26,12 @@ mod inbound;
 mod link;
 mod metrics;
 mod pace;
+mod questions;
 mod queue;
 mod reader;
 pub mod receipt;
 mod receipt_date;
+pub mod receipt_id;
 mod session;
 mod text;
 mod wire;
@@ -51,9 +54,11 @@ use self::encode::Role;
 use self::hub::Hub;
 use self::metrics::Meters;
 use self::pace::Pace;
-use self::queue::{Queue, Run};
+use self::questions::{QUERIES_MAX, Questions};
+use self::queue::{Queue, Run, Waiting};
 use super::{
-    Carrier, CarrierHandle, LinkState, NotSubmitted, Platform, Submission, SubmissionResult,
+    Carrier, CarrierHandle, LinkState, NotSubmitted, Platform, StatusQuery, Submission,
+    SubmissionResult,
 };
 
 /// Submissions that wait to be taken in.
@@ -102,16 +107,24 @@ impl Carrier for SmppCarrier {
             shutdown,
             state,
             wakes: Mutex::default(),
+            questions: Questions::default(),
+            waiting: Waiting::default(),
             config: self.config,
         });
         hub.publish();
-        let task = tokio::spawn(run(hub, roles, intake));
-        CarrierHandle { submissions, events: drained, link, task }
+        let (queries, asked) = hub.config.query_sm.then(|| mpsc::channel(QUERIES_MAX)).unzip();
+        let task = tokio::spawn(run(hub, roles, intake, asked));
+        CarrierHandle { submissions, queries, events: drained, link, task }
     }
 }
 
 /// Ends when intake and all links have; the event channel closes with the last of them.
-async fn run(hub: Arc<Hub>, roles: Vec<Role>, submissions: mpsc::Receiver<Submission>) {
+async fn run(
+    hub: Arc<Hub>,
+    roles: Vec<Role>,
+    submissions: mpsc::Receiver<Submission>,
+    queries: Option<mpsc::Receiver<StatusQuery>>,
+) {
     let mut tasks = JoinSet::new();
     for (number, role) in roles.into_iter().enumerate() {
         let span = tracing::info_span!(
@@ -121,6 +134,9 @@ async fn run(hub: Arc<Hub>, roles: Vec<Role>, submissions: mpsc::Receiver<Submis
             link.role = role.name()
         );
         tasks.spawn(link::run(Arc::clone(&hub), role).instrument(span));
+    }
+    if let Some(queries) = queries {
+        tasks.spawn(questions::take_in(Arc::clone(&hub), queries));
     }
     tasks.spawn(take_in(hub, submissions));
     while let Some(ended) = tasks.join_next().await {

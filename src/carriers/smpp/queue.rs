@@ -3,6 +3,7 @@
 //! Knows nothing of the protocol. Filled by the carrier's intake, emptied by the links' writers.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -12,6 +13,8 @@ use crate::carriers::{NotSubmitted, PartOutcome, Submission, SubmissionResult};
 /// A submission and what its parts have come to.
 pub(super) struct Message {
     pub submission: Submission,
+    /// Parts that wait out a pause.
+    paused: AtomicUsize,
     progress: Mutex<Progress>,
 }
 
@@ -25,7 +28,7 @@ impl Message {
     pub fn new(submission: Submission) -> Self {
         let open = submission.parts.len();
         let progress = Progress { outcomes: vec![None; open], open, refused: false };
-        Self { submission, progress: Mutex::new(progress) }
+        Self { submission, paused: AtomicUsize::new(0), progress: Mutex::new(progress) }
     }
 
     /// Records how a part ended; the last one yields the result. A part ends once: what comes
@@ -54,6 +57,39 @@ impl Message {
     /// Whether a part was refused, so that the rest need not be tried.
     pub fn is_refused(&self) -> bool {
         lock(&self.progress).refused
+    }
+}
+
+/// How many messages have parts that wait out a pause.
+#[derive(Clone, Default)]
+pub(super) struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    /// How many.
+    pub fn messages(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts the message of a part until what is returned is dropped.
+    pub fn count(&self, message: &Arc<Message>) -> Pause {
+        if message.paused.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Pause { message: Arc::clone(message), waiting: self.clone() }
+    }
+}
+
+/// A part's pause.
+pub(super) struct Pause {
+    message: Arc<Message>,
+    waiting: Waiting,
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        if self.message.paused.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.waiting.0.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -269,6 +305,20 @@ mod tests {
         ]);
         let spans: Vec<_> = joined.iter().map(|run| (run.next, run.end)).collect();
         assert_eq!(spans, [(1, 4), (0, 1), (0, 1)]);
+    }
+
+    #[test]
+    fn a_message_waits_as_long_as_one_of_its_parts_does() {
+        let waiting = Waiting::default();
+        let (long, other) = (Run::new(submission(3)).message, Run::new(submission(1)).message);
+        let first = waiting.count(&long);
+        let second = waiting.count(&long);
+        let third = waiting.count(&other);
+        assert_eq!(waiting.messages(), 2);
+        drop(first);
+        assert_eq!(waiting.messages(), 2);
+        drop((second, third));
+        assert_eq!(waiting.messages(), 0);
     }
 
     #[test]

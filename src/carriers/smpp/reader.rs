@@ -136,7 +136,13 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn handle(&mut self, frame: Frame) -> Option<End> {
         match frame.id {
-            CommandId::SubmitSmResp | CommandId::GenericNack => self.answered(frame).await,
+            CommandId::QuerySmResp => {
+                self.queried(&frame).await;
+            }
+            CommandId::SubmitSmResp => self.answered(frame).await,
+            // Carriers that do not know query_sm answer it so.
+            CommandId::GenericNack if self.queried(&frame).await => {}
+            CommandId::GenericNack => self.answered(frame).await,
             CommandId::DeliverSm => {
                 let read = wire::deliver_sm(&frame.body);
                 self.delivered(read, Delivered::DeliverSm, frame.sequence_number).await;
@@ -210,13 +216,30 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether the frame answers a `query_sm`; passes on what it says.
+    async fn queried(&mut self, frame: &Frame) -> bool {
+        let hub = &self.session.hub;
+        let Some(told) = self.session.traffic().asked.answer(hub, frame) else { return false };
+        self.wake = true;
+        if let Some(receipt) = told {
+            self.emit(CarrierEvent::Queried(receipt)).await;
+        }
+        true
+    }
+
     /// Back to the head: it leaves again before anything new, once its time has come.
     fn throttled(&mut self, flight: Flight, why: Throttle, now: Instant) {
         let pause = self.session.hub.pace.throttled(flight.sent_at, now, why);
         self.order += 1;
-        let run = Run::part(flight.message, flight.part);
-        self.session.traffic().retries.push(Retry { due: now + pause, order: self.order, run });
-        self.session.hub.publish();
+        let hub = &self.session.hub;
+        let retry = Retry {
+            due: now + pause,
+            order: self.order,
+            _pause: hub.waiting.count(&flight.message),
+            run: Run::part(flight.message, flight.part),
+        };
+        self.session.traffic().retries.push(retry);
+        hub.publish();
     }
 
     async fn settle(&mut self, flight: Flight, outcome: PartOutcome) {
@@ -308,7 +331,11 @@ impl Reader<'_> {
         let now = Instant::now();
         if now >= self.sweep_from {
             let timeout = self.session.hub.config.response_timeout();
-            let expired = self.session.traffic().in_flight.expired(now, timeout);
+            let expired = {
+                let mut traffic = self.session.traffic();
+                traffic.asked.expire(&self.session.hub, now, timeout);
+                traffic.in_flight.expired(now, timeout)
+            };
             if !expired.is_empty() {
                 tracing::warn!(smpp.parts = expired.len(), "submit_sm without an answer in time");
                 self.session.hub.meters.uncertain.increment(expired.len() as u64);

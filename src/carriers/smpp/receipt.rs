@@ -1,8 +1,8 @@
-//! Delivery receipts as carriers write them, and the forms that one message id can take.
+//! Delivery receipts as carriers write them.
 //!
 //! Pure functions. The text format of SMPP 3.4, appendix B, is only a suggestion, so fields are
 //! found by name, in any order and case. The `text:` field repeats the message's content and
-//! never leaves this file. [`candidate_ids`] is used by `messages::receipts` to match.
+//! never leaves this file.
 
 use super::receipt_date;
 use super::wire::{Delivery, latin1};
@@ -19,8 +19,6 @@ const UDHI: u8 = 0x40;
 /// Longest carrier id that is taken, characters. SMPP 3.4 allows 64; some carriers write UUIDs
 /// twice over. Longer ones are no ids.
 pub const CARRIER_MESSAGE_ID_LENGTH_MAX: usize = 128;
-/// Digits of the longest number that is converted between decimal and hexadecimal: 128 bits.
-const HEX_DIGITS_MAX: usize = 32;
 
 /// Whether a delivery reports on a message rather than being one: `esm_class` says so, or it
 /// names the message that it is about. Text that merely looks like a receipt does not count: any
@@ -74,42 +72,20 @@ pub(super) fn read(delivery: &Delivery) -> Option<Receipt> {
     })
 }
 
-/// The ids that one id may also be written as, most literal first, without repeats: as it is, in
-/// capitals, without leading zeros, and as the other of decimal and hexadecimal (in both cases
-/// and padded to eight digits, as carriers pad them). Symmetric enough to be used on one side
-/// only: look the receipt's candidates up among the stored ids of the same carrier account.
-pub fn candidate_ids(raw: &str) -> Vec<String> {
-    let raw = raw.trim();
-    let mut candidates = Vec::with_capacity(8);
-    let mut add = |candidate: String| {
-        if !candidate.is_empty() && !candidates.contains(&candidate) {
-            candidates.push(candidate);
-        }
-    };
-    add(raw.to_owned());
-    add(raw.to_uppercase());
-    add(raw.to_lowercase());
-    let stripped = raw.trim_start_matches('0');
-    add(stripped.to_owned());
-    add(stripped.to_uppercase());
-    add(stripped.to_lowercase());
-    if !raw.is_empty() && raw.len() <= HEX_DIGITS_MAX {
-        if raw.bytes().all(|octet| octet.is_ascii_digit())
-            && let Ok(value) = raw.parse::<u128>()
-        {
-            add(format!("{value:X}"));
-            add(format!("{value:x}"));
-            add(format!("{value:08X}"));
-            add(format!("{value:08x}"));
-        }
-        if raw.bytes().all(|octet| octet.is_ascii_hexdigit())
-            && let Ok(value) = u128::from_str_radix(raw, 16)
-        {
-            add(value.to_string());
-            add(format!("{value:010}"));
-        }
-    }
-    candidates
+/// What the answer to `query_sm` says of a message: its state and the network's error (SMPP 3.4,
+/// 4.8.2). None if the SMSC does not know the state either.
+pub(super) fn of_query(carrier_message_id: &str, state: u32, error: u8) -> Option<Receipt> {
+    let state = state_of_number(state).filter(|state| *state != ReceiptState::Unknown)?;
+    let error = (error != 0)
+        .then(|| CarrierError { kind: CarrierErrorKind::NetworkError, code: error.into() });
+    Some(Receipt {
+        carrier_message_id: carrier_message_id.to_owned(),
+        state,
+        error,
+        done_at: None,
+        reference: None,
+        recipient: String::new(),
+    })
 }
 
 /// Receipts are ASCII in whatever coding they claim; some come as UCS-2.

@@ -21,7 +21,8 @@ use super::connect::Connection;
 use super::encode::{self, Role};
 use super::hub::Hub;
 use super::in_flight::{Flight, InFlight};
-use super::queue::{Run, join, lock};
+use super::questions::Asked;
+use super::queue::{Pause, Run, join, lock};
 use super::reader::{self, End};
 use super::writer;
 
@@ -45,6 +46,8 @@ pub(super) struct Session {
 /// What reader and writer both change.
 pub(super) struct Traffic {
     pub in_flight: InFlight,
+    /// `query_sm` without an answer.
+    pub asked: Asked,
     /// Throttled parts, by when they may leave again.
     pub retries: BinaryHeap<Retry>,
     /// Encoded PDUs other than submit_sm, to be written next.
@@ -73,6 +76,8 @@ pub(super) struct Retry {
     /// Keeps parts of the same moment in order.
     pub order: u64,
     pub run: Run,
+    /// Counts it as waiting.
+    pub _pause: Pause,
 }
 
 impl PartialEq for Retry {
@@ -116,6 +121,7 @@ impl Session {
         in_flight.untracked();
         let traffic = Traffic {
             in_flight,
+            asked: Asked::default(),
             retries: BinaryHeap::new(),
             control: BytesMut::new(),
             phase: Phase::Open,

@@ -87,6 +87,14 @@ pub(super) fn message_id(body: &Bytes) -> String {
     latin1(&body[..end]).trim().to_owned()
 }
 
+/// `message_state` and `error_code` of a query_sm_resp (SMPP 3.4, 4.8.2); none if it ends too soon.
+pub(super) fn query_result(body: &Bytes) -> Option<(u8, u8)> {
+    let mut reader = Reader(body.clone());
+    reader.c_string()?; // message_id: we know what we asked
+    reader.c_string()?; // final_date
+    Some((reader.octet()?, reader.octet()?))
+}
+
 /// What a deliver_sm or data_sm carries, as far as we use it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Delivery {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::encode;
 use super::in_flight::{Flight, Ordinal};
+use super::questions;
 use super::queue::Run;
 use super::session::{Phase, Session, Traffic};
 use crate::carriers::{NotSubmitted, PartOutcome, SubmissionResult};
@@ -139,8 +140,24 @@ impl Batch {
             return None;
         }
         let now = Instant::now();
+        let asking = match drain {
+            Drain::No => questions::ask(&session.hub, &mut traffic, &mut self.octets, now),
+            Drain::Until(_) | Drain::Unbound(_) => None,
+        };
+        let sending = self.fill_parts(session, &mut traffic, drain, now);
+        asking.into_iter().chain(sending).min()
+    }
+
+    /// Adds the parts that may leave now. Returns when to look again, if that is known.
+    fn fill_parts(
+        &mut self,
+        session: &Session,
+        traffic: &mut Traffic,
+        drain: Drain,
+        now: Instant,
+    ) -> Option<Instant> {
         while self.octets.len() < BATCH_LENGTH && traffic.in_flight.open() < traffic.window {
-            let Some(run) = self.next(session, &mut traffic, drain, now) else {
+            let Some(run) = self.next(session, traffic, drain, now) else {
                 return traffic.retries.peek().map(|retry| retry.due);
             };
             if let Some(why) = pointless(session, &run) {
@@ -152,7 +169,7 @@ impl Batch {
                 self.current = Some(run);
                 return Some(resume);
             }
-            self.add(session, &mut traffic, run, now);
+            self.add(session, traffic, run, now);
         }
         None
     }
@@ -179,7 +196,10 @@ impl Batch {
         }
         self.begun = false;
         if traffic.retries.peek().is_some_and(|retry| retry.due <= now) {
-            return traffic.retries.pop().map(|retry| retry.run);
+            let run = traffic.retries.pop().map(|retry| retry.run);
+            // It waits no more.
+            session.hub.publish();
+            return run;
         }
         match drain {
             Drain::No if traffic.retries.len() < RETRIES_MAX => session.hub.queue.take(),

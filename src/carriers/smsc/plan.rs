@@ -16,6 +16,8 @@ pub(super) struct Plan {
     pub answer_delay_ms: u64,
     /// Empty for what is not taken.
     pub receipts: Vec<PlannedReceipt>,
+    /// What became of the message where no receipt tells: `query_sm` alone does.
+    pub unreported: Option<PlannedReceipt>,
 }
 
 /// How a submission is answered.
@@ -76,7 +78,12 @@ impl Dice {
 impl Plan {
     /// A refusal.
     pub(super) fn refused(status: u32) -> Self {
-        Self { answer: Answer::Refused(status), answer_delay_ms: 0, receipts: Vec::new() }
+        Self {
+            answer: Answer::Refused(status),
+            answer_delay_ms: 0,
+            receipts: Vec::new(),
+            unreported: None,
+        }
     }
 
     /// What a magic recipient's script says. `refusals` is how often this recipient was refused
@@ -106,13 +113,14 @@ impl Plan {
             answer,
             answer_delay_ms: if is_early { EARLY_RECEIPT_LEAD_MS } else { 0 },
             receipts: receipts.collect(),
+            unreported: None,
         }
     }
 
     /// What chance decides.
     pub(super) fn by_chance(config: &SmscConfig, shares: &Shares, dice: &Dice) -> Self {
         let answer = answer_by_chance(shares, dice);
-        let mut plan = Self { answer, answer_delay_ms: 0, receipts: Vec::new() };
+        let mut plan = Self { answer, answer_delay_ms: 0, receipts: Vec::new(), unreported: None };
         match answer {
             Answer::Refused(_) | Answer::Dropped(BeforeDrop::NotTaken) => {}
             Answer::Taken | Answer::Lost | Answer::Dropped(BeforeDrop::Taken) => {
@@ -124,6 +132,9 @@ impl Plan {
 
     fn plan_receipts(&mut self, config: &SmscConfig, shares: &Shares, dice: &Dice) {
         if dice.hit(shares.receipt_missing) {
+            let after_ms = config.delay_ms + config.receipt_delay_ms;
+            let state = ReceiptState::Delivered;
+            self.unreported = Some(PlannedReceipt { after_ms, state, error: 0 });
             return;
         }
         let (state, error) = match dice.hit(shares.undelivered) {
@@ -150,7 +161,7 @@ impl Plan {
 
     /// The last word of the receipts on the message: what `query_sm` answers once it is due.
     pub(super) fn outcome(&self) -> Option<PlannedReceipt> {
-        self.receipts.iter().copied().find(|receipt| is_final(receipt.state))
+        self.receipts.iter().copied().find(|receipt| is_final(receipt.state)).or(self.unreported)
     }
 }
 

@@ -169,6 +169,7 @@ mod tests {
             token: 1,
             expires_at_ms: UnixMillis(expires_at),
             bound_links,
+            rate_parts_per_1000_s: None,
             seen_at_ms: UnixMillis(1),
         };
         for (lease, state, links) in [

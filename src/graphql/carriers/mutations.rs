@@ -5,7 +5,10 @@ use entity::ids::CarrierId;
 
 use super::Carrier;
 use super::settings::{SmppAccountChangeInput, SmppAccountInput};
-use crate::carriers::registry::{self, AddRejection, CarrierChange, ChangeRejection, NewCarrier};
+use crate::carriers::errors::ErrorTableFault;
+use crate::carriers::registry::{
+    self, AddRejection, CarrierChange, ChangeRejection, NewCarrier, SettingsFault,
+};
 use crate::carriers::smpp::ConfigError;
 use crate::ctx::Ctx;
 use crate::graphql::call;
@@ -42,6 +45,8 @@ user_error! {
         NameTaken,
         /// A setting that cannot be used; `path` says which.
         InvalidSetting,
+        /// The table of errors has too many entries, or one that cannot be used; `path` says which.
+        InvalidErrorTable,
         /// There are as many carriers as there may be: 500.
         TooManyCarriers,
     }
@@ -82,6 +87,8 @@ user_error! {
         NameTaken,
         /// A setting that cannot be used; `path` says which.
         InvalidSetting,
+        /// The table of errors has too many entries, or one that cannot be used; `path` says which.
+        InvalidErrorTable,
     }
 }
 
@@ -253,25 +260,56 @@ async fn change_of(ctx: &Ctx, id: CarrierId, input: UpdateCarrierInput) -> Answe
 
 fn add_error(rejection: &AddRejection) -> AddCarrierError {
     use AddCarrierErrorCode as Code;
-    let (code, path): (_, &[&str]) = match rejection {
-        AddRejection::InvalidName => (Code::InvalidName, &["name"]),
-        AddRejection::NameTaken => (Code::NameTaken, &["name"]),
-        AddRejection::Settings(error) => (Code::InvalidSetting, &["smpp", field(error)]),
-        AddRejection::TooMany => (Code::TooManyCarriers, &[]),
+    let (code, path): (_, Vec<String>) = match rejection {
+        AddRejection::InvalidName => (Code::InvalidName, names(&["name"])),
+        AddRejection::NameTaken => (Code::NameTaken, names(&["name"])),
+        AddRejection::Settings(SettingsFault::Smpp(fault)) => {
+            (Code::InvalidSetting, names(&["smpp", field(fault)]))
+        }
+        AddRejection::Settings(SettingsFault::ErrorTable(fault)) => {
+            (Code::InvalidErrorTable, error_table_path(*fault))
+        }
+        AddRejection::TooMany => (Code::TooManyCarriers, Vec::new()),
     };
-    AddCarrierError::new(code, path, rejection)
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    AddCarrierError::new(code, &path, rejection)
 }
 
 fn update_error(rejection: &ChangeRejection) -> UpdateCarrierError {
     use UpdateCarrierErrorCode as Code;
-    let (code, path): (_, &[&str]) = match rejection {
-        ChangeRejection::NotFound => (Code::CarrierNotFound, &["carrierId"]),
-        ChangeRejection::BuiltIn => (Code::BuiltInCarrier, &["carrierId"]),
-        ChangeRejection::InvalidName => (Code::InvalidName, &["name"]),
-        ChangeRejection::NameTaken => (Code::NameTaken, &["name"]),
-        ChangeRejection::Settings(error) => (Code::InvalidSetting, &["smpp", field(error)]),
+    let (code, path): (_, Vec<String>) = match rejection {
+        ChangeRejection::NotFound => (Code::CarrierNotFound, names(&["carrierId"])),
+        ChangeRejection::BuiltIn => (Code::BuiltInCarrier, names(&["carrierId"])),
+        ChangeRejection::InvalidName => (Code::InvalidName, names(&["name"])),
+        ChangeRejection::NameTaken => (Code::NameTaken, names(&["name"])),
+        ChangeRejection::Settings(SettingsFault::Smpp(fault)) => {
+            (Code::InvalidSetting, names(&["smpp", field(fault)]))
+        }
+        ChangeRejection::Settings(SettingsFault::ErrorTable(fault)) => {
+            (Code::InvalidErrorTable, error_table_path(*fault))
+        }
     };
-    UpdateCarrierError::new(code, path, rejection)
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    UpdateCarrierError::new(code, &path, rejection)
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// The place in the input that a fault of the table of errors is about.
+fn error_table_path(fault: ErrorTableFault) -> Vec<String> {
+    let mut path = names(&["smpp", "errorTable"]);
+    match fault {
+        ErrorTableFault::TooMany => {}
+        ErrorTableFault::Value { index }
+        | ErrorTableFault::Throttling { index }
+        | ErrorTableFault::Repeated { index } => {
+            path.extend([index.to_string(), "value".to_owned()])
+        }
+        ErrorTableFault::Code { index } => path.extend([index.to_string(), "code".to_owned()]),
+    }
+    path
 }
 
 /// The input's name for the setting that an error is about.

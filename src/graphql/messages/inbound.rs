@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use entity::ids::InboundMessageId;
 use entity::inbound_message::Model;
 
@@ -27,8 +27,8 @@ impl InboundMessage {
     }
 }
 
-/// A message from a phone to a number of the account, or one part of it. Read by everybody in the
-/// account and by keys with the scope `messages:read`; `text` by fewer.
+/// A message from a phone to a number of the account; one that was sent in parts is joined. Read by
+/// everybody in the account and by keys with the scope `messages:read`; `text` by fewer.
 #[Object]
 impl InboundMessage {
     /// The message's id, `inb_…`.
@@ -46,32 +46,25 @@ impl InboundMessage {
         &self.0.recipient
     }
 
-    /// Its text, or that of this part. For owners, admins, developers, support, and keys with the
+    /// Its text, as far as its parts came. For owners, admins, developers, support, and keys with the
     /// scope `messages:read`; others get `FORBIDDEN`.
     async fn text(&self, context: &Context<'_>) -> Answer<Option<String>> {
         Ok(Some(live::inbound_text(call(context)?, &self.0)?))
     }
 
-    /// Which part of a longer message this is; null if it came in one.
-    async fn part(&self) -> Option<InboundPart> {
-        let (reference, number, total) =
-            (self.0.concat_reference?, self.0.concat_number?, self.0.concat_total?);
-        Some(InboundPart { reference, number: number.into(), total: total.into() })
+    /// How many parts the phone sent it in, 1 to 255.
+    async fn parts(&self) -> i32 {
+        self.0.parts.into()
     }
 
-    /// When it came.
+    /// How many of them came; fewer than `parts` if the others did not within an hour (or what the
+    /// operator set), and then the text lacks theirs.
+    async fn parts_received(&self) -> i32 {
+        self.0.parts_received.into()
+    }
+
+    /// When it came: the last of its parts, or the end of waiting for it.
     async fn received_at(&self) -> DateTime {
         self.0.received_at_ms.into()
     }
-}
-
-/// Which part of a longer message from a phone this is.
-#[derive(SimpleObject, Clone, Copy, Debug)]
-pub struct InboundPart {
-    /// The same for all parts of the message, 0 to 65,535; the phone chose it.
-    reference: i32,
-    /// Which part, from 1.
-    number: i32,
-    /// How many there are.
-    total: i32,
 }

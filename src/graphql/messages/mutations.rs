@@ -139,7 +139,13 @@ user_error! {
         NoPrice,
         /// The account's balance and credit do not cover the message.
         InsufficientCredit,
-    }
+        /// What waits for the carrier already would take longer than 10 hours, or than the message
+        /// is valid. Send it again, with another idempotency key, after `retryAfterMs`.
+        BacklogTooLong,
+    },
+    /// After how many milliseconds the same message may be taken; null unless time alone can mend
+    /// it.
+    retry_after_ms: i32
 }
 
 impl From<ItemErrorCode> for SendMessageErrorCode {
@@ -159,6 +165,7 @@ impl From<ItemErrorCode> for SendMessageErrorCode {
             ItemErrorCode::NoRoute => Self::NoRoute,
             ItemErrorCode::NoPrice => Self::NoPrice,
             ItemErrorCode::InsufficientCredit => Self::InsufficientCredit,
+            ItemErrorCode::BacklogTooLong => Self::BacklogTooLong,
         }
     }
 }
@@ -406,7 +413,10 @@ fn item_error(index: usize, error: ItemError) -> SendMessageError {
     let path = ["messages", &index, &error.field];
     // What is wrong with no single field of the item points at the item.
     let path = if error.field.is_empty() { &path[..2] } else { &path[..] };
-    SendMessageError::new(error.code.into(), path, error.message)
+    // A wait beyond what an Int carries is 24 days.
+    let retry_after_ms = error.retry_after_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX));
+    let shown = SendMessageError::new(error.code.into(), path, error.message);
+    SendMessageError { retry_after_ms, ..shown }
 }
 
 fn send_rejection(rejection: BatchRejection) -> SendMessagesError {

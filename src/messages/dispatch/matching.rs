@@ -2,16 +2,17 @@
 //!
 //! Matched within the carrier account only, never by link and never across carriers: first the id
 //! as it was given at submission, then its other forms (carriers write one id in hex here and in
-//! decimal there), last our own reference, for submissions whose answer was lost.
+//! decimal there) or the one that the carrier is known to use, last our own reference, for submissions whose answer was lost.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use entity::enums::MessageStatus;
 use entity::ids::{AccountId, CarrierId, MessageId};
 use sea_orm::DbErr;
 
+use super::receipt_ids::{MatchedId, stored_ids};
 use crate::carriers::Receipt;
-use crate::carriers::smpp::receipt::candidate_ids;
+use crate::carriers::smpp::receipt_id::ReceiptIdForm;
 use crate::db::{Bulk, BulkColumn, BulkType, Store, Tx};
 use crate::messages::model::reference_of;
 
@@ -31,25 +32,44 @@ pub(super) struct PartKey {
     pub(super) part: i16,
 }
 
-/// Finds the message of each receipt; `None` for those that match nothing yet.
+/// What receipts are about.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The message of each receipt; `None` for those that match nothing yet.
+    pub(super) messages: Vec<Option<Matched>>,
+    /// The ids that were found, in the order of the receipts.
+    pub(super) ids: Vec<MatchedId>,
+}
+
+/// Finds the message of each receipt, by ids of the given form or, as long as none is known, first
+/// as they are written and then in every form.
 pub(super) async fn find(
     tx: &Tx,
     carrier_id: CarrierId,
+    form: Option<ReceiptIdForm>,
     receipts: &[Receipt],
-) -> Result<Vec<Option<Matched>>, DbErr> {
+) -> Result<Found, DbErr> {
     let mut found = vec![None; receipts.len()];
-    let raw = receipts.iter().map(|receipt| receipt.carrier_message_id.clone()).enumerate();
-    by_id(tx, carrier_id, raw, &mut found).await?;
-    let others: Vec<_> = unmatched(receipts, &found)
-        .flat_map(|(index, receipt)| {
-            let raw = &receipt.carrier_message_id;
-            let other = candidate_ids(raw).into_iter().filter(move |id| id != raw);
-            other.map(move |id| (index, id))
-        })
-        .collect();
-    by_id(tx, carrier_id, others.into_iter(), &mut found).await?;
+    let mut stored = BTreeMap::new();
+    let forms = match form {
+        Some(form) => vec![Some(form)],
+        None => vec![Some(ReceiptIdForm::AsWritten), None],
+    };
+    for form in forms {
+        let ids: Vec<_> = unmatched(receipts, &found)
+            .flat_map(|(index, receipt)| {
+                let ids = stored_ids(form, &receipt.carrier_message_id);
+                ids.into_iter().map(move |id| (index, id))
+            })
+            .collect();
+        by_id(tx, carrier_id, &ids, &mut found, &mut stored).await?;
+    }
     by_reference(tx, carrier_id, receipts, &mut found).await?;
-    Ok(found)
+    let ids = stored.into_iter().map(|(index, stored)| MatchedId {
+        receipt: receipts[index].carrier_message_id.clone(),
+        stored,
+    });
+    Ok(Found { ids: ids.collect(), messages: found })
 }
 
 fn unmatched<'a>(
@@ -80,22 +100,23 @@ fn rows_by_id(store: Store, table: &str, columns: &str) -> String {
 async fn by_id(
     tx: &Tx,
     carrier_id: CarrierId,
-    ids: impl Iterator<Item = (usize, String)>,
+    ids: &[(usize, String)],
     found: &mut [Option<Matched>],
+    stored: &mut BTreeMap<usize, String>,
 ) -> Result<(), DbErr> {
     let mut rows = Bulk::new(ID_COLUMNS);
     for (index, id) in ids {
-        rows.push([(index as i64).into(), id.into()]);
+        rows.push([(*index as i64).into(), id.clone().into()]);
     }
     let (message, submission) = (
         rows_by_id(tx.store(), "message", "id"),
         rows_by_id(tx.store(), "submission", "message_id, attempt, part"),
     );
     let sql = format!(
-        "SELECT rows.ord AS ord, t.account_id AS account_id, t.id AS message_id, \
+        "SELECT rows.ord AS ord, rows.ref AS ref, t.account_id AS account_id, t.id AS message_id, \
          CAST(0 AS SMALLINT) AS attempt, CAST(0 AS SMALLINT) AS part FROM rows {message} \
          UNION ALL \
-         SELECT rows.ord, t.account_id, t.message_id, t.attempt, t.part FROM rows {submission}"
+         SELECT rows.ord, rows.ref, t.account_id, t.message_id, t.attempt, t.part FROM rows {submission}"
     );
     let matches = rows.query(tx, &sql, vec![carrier_id.0.into()]).await?;
     for row in matches {
@@ -106,12 +127,12 @@ async fn by_id(
             message_id: row.try_get("", "message_id")?,
             part: (key.part > 0).then_some(key),
         };
-        let Some(slot) = usize::try_from(index).ok().and_then(|index| found.get_mut(index)) else {
-            continue;
-        };
+        let Ok(index) = usize::try_from(index) else { continue };
+        let Some(slot) = found.get_mut(index) else { continue };
         // A carrier that starts its ids anew means the newest message of that id.
         if slot.is_none_or(|earlier| earlier.message_id < matched.message_id) {
             *slot = Some(matched);
+            stored.insert(index, row.try_get("", "ref")?);
         }
     }
     Ok(())

@@ -10,11 +10,14 @@
 //! the load and waits for nothing when there is none.
 
 mod claim;
+mod in_flight;
 mod inbound;
 mod lease;
 mod matching;
 mod parked;
 mod parts;
+mod query;
+mod receipt_ids;
 mod recover;
 mod runner;
 mod settle;

@@ -3,9 +3,12 @@
 
 use entity::ids::CarrierId;
 use entity::time::UnixMillis;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryResult,
+    Statement,
+};
 
-use crate::carriers::smpp::receipt::candidate_ids;
+use crate::carriers::smpp::receipt_id::candidate_ids;
 use crate::carriers::{CarrierError, CarrierErrorKind, Receipt, ReceiptState};
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
 
@@ -18,6 +21,14 @@ const COLUMNS: &[BulkColumn] = &[
 ];
 
 const ID_COLUMNS: &[BulkColumn] = &[BulkColumn::new("ref", BulkType::Text)];
+
+const KEY_COLUMNS: &[BulkColumn] =
+    &[BulkColumn::new("ref", BulkType::Text), BulkColumn::new("sequence", BulkType::BigInt)];
+
+/// Places among the receipts of one millisecond: a group has fewer.
+const SEQUENCES_PER_MS: i64 = 10_000;
+/// Receipts that are looked up once more in one transaction.
+pub(super) const LOOK_AGAIN_MAX: u64 = 1_000;
 
 /// Whether a carrier has receipts waiting.
 pub(super) async fn any<C: ConnectionTrait>(
@@ -42,8 +53,8 @@ pub(super) async fn put(
         let error = receipt.error.as_ref();
         rows.push([
             receipt.carrier_message_id.clone().into(),
-            // In order of arrival: a group has fewer than 10,000 receipts.
-            (now.0 * 10_000 + index).into(),
+            // In order of arrival.
+            (now.0 * SEQUENCES_PER_MS + index).into(),
             state_code(receipt.state).into(),
             error.map(|error| kind_code(error.kind)).into(),
             error.map(|error| i64::from(error.code)).into(),
@@ -80,9 +91,20 @@ pub(super) async fn take(
             vec![carrier_id.0.into()],
         )
         .await?;
-    let mut receipts = Vec::with_capacity(taken.len());
-    for row in taken {
-        let sequence: i64 = row.try_get("", "sequence")?;
+    let mut kept = taken.iter().map(Kept::read).collect::<Result<Vec<_>, _>>()?;
+    kept.sort_by_key(|kept| kept.sequence);
+    Ok(kept.into_iter().map(|kept| kept.receipt).collect())
+}
+
+/// A receipt that was put aside, and its place among the others.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) receipt: Receipt,
+    sequence: i64,
+}
+
+impl Kept {
+    fn read(row: &QueryResult) -> Result<Self, DbErr> {
         let error_kind: Option<i16> = row.try_get("", "error_kind")?;
         let error_number: Option<i64> = row.try_get("", "error_number")?;
         let receipt = Receipt {
@@ -95,10 +117,73 @@ pub(super) async fn take(
             reference: None,
             recipient: String::new(),
         };
-        receipts.push((sequence, receipt));
+        Ok(Self { receipt, sequence: row.try_get("", "sequence")? })
     }
-    receipts.sort_by_key(|(sequence, _)| *sequence);
-    Ok(receipts.into_iter().map(|(_, receipt)| receipt).collect())
+}
+
+/// Receipts that were put aside in a span of time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    after: i64,
+    until: i64,
+}
+
+impl Span {
+    /// From one moment, without it, to another.
+    pub(super) fn new(after: UnixMillis, until: UnixMillis) -> Self {
+        let last_of = |time: UnixMillis| time.plus_ms(1).0 * SEQUENCES_PER_MS - 1;
+        Self { after: last_of(after), until: last_of(until) }
+    }
+
+    /// What of it follows these, the first of it.
+    pub(super) fn behind(self, kept: &[Kept]) -> Self {
+        Self { after: kept.last().map_or(self.until, |last| last.sequence), ..self }
+    }
+}
+
+/// The first receipts of a span, at most [`LOOK_AGAIN_MAX`]. They stay where they are.
+pub(super) async fn in_span<C: ConnectionTrait>(
+    connection: &C,
+    carrier_id: CarrierId,
+    span: Span,
+) -> Result<Vec<Kept>, DbErr> {
+    let sql = format!(
+        "SELECT carrier_message_id, sequence, state, error_kind, error_number \
+         FROM parked_receipt WHERE carrier_id = $1 AND sequence > $2 AND sequence <= $3 \
+         AND received_at_ms >= $4 AND received_at_ms <= $5 ORDER BY sequence LIMIT {LOOK_AGAIN_MAX}"
+    );
+    let values = [
+        carrier_id.0.into(),
+        span.after.into(),
+        span.until.into(),
+        // The same once more, for the index.
+        (span.after / SEQUENCES_PER_MS).into(),
+        (span.until / SEQUENCES_PER_MS).into(),
+    ];
+    let backend = connection.get_database_backend();
+    let rows =
+        connection.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    rows.iter().map(Kept::read).collect()
+}
+
+/// Removes receipts that found their message after all.
+pub(super) async fn remove<'a>(
+    tx: &Tx,
+    carrier_id: CarrierId,
+    kept: impl Iterator<Item = &'a Kept>,
+) -> Result<(), DbErr> {
+    let mut rows = Bulk::new(KEY_COLUMNS);
+    for kept in kept {
+        rows.push([kept.receipt.carrier_message_id.clone().into(), kept.sequence.into()]);
+    }
+    rows.execute(
+        tx,
+        "DELETE FROM parked_receipt WHERE carrier_id = {1} \
+         AND (carrier_message_id, sequence) IN (SELECT ref, sequence FROM rows)",
+        vec![carrier_id.0.into()],
+    )
+    .await?;
+    Ok(())
 }
 
 const fn state_code(state: ReceiptState) -> i16 {

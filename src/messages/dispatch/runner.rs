@@ -5,17 +5,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use entity::enums::SenderKind;
-use entity::ids::{CarrierId, MessageId};
+use entity::ids::CarrierId;
 use entity::message::Model as Message;
 use sea_orm::DbErr;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claimer, Turns};
+use super::in_flight::{InFlight, has_room};
 use super::lease::{Lease, RENEW_INTERVAL};
+use super::receipt_ids::ReceiptIds;
 use super::settle::{Group, Settler};
 use super::verdict::{Circumstances, InFlightMessage, verdict};
 use super::{parked, recover};
+use crate::carriers::registry::Conventions;
 use crate::carriers::{
     Ack, Address, Carrier, CarrierEvent, CarrierHandle, LinkState, NotSubmitted, PartOutcome,
     PartPayload, Platform as CarrierPlatform, Submission, SubmissionResult,
@@ -32,47 +35,34 @@ const IN_FLIGHT_BATCHES_MAX: usize = 4;
 /// Wait after the store failed.
 const STORE_RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// What was claimed and is not settled.
-#[derive(Debug, Default)]
-struct InFlight {
-    messages: Mutex<HashMap<MessageId, InFlightMessage>>,
-    shrunk: Notify,
-}
-
-impl InFlight {
-    fn len(&self) -> usize {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    fn add(&self, claimed: &[Message]) {
-        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        messages.extend(claimed.iter().map(|message| (message.id, InFlightMessage::of(message))));
-    }
-
-    fn get(&self, id: MessageId) -> Option<InFlightMessage> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    fn remove(&self, ids: impl Iterator<Item = MessageId>) {
-        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        for id in ids {
-            messages.remove(&id);
-        }
-        drop(messages);
-        self.shrunk.notify_one();
-    }
-}
+/// How often receipts that were put aside are looked at once more.
+const LOOK_AGAIN_INTERVAL: Duration = Duration::from_secs(30);
+/// How long after they were put aside, in ms: twice the time that an answer may take by default.
+const LOOK_AGAIN_AGE_MS: i64 = 60_000;
+/// How far back the first look goes, in ms: over a restart of the node, or another's taking over.
+const LOOK_BACK_MS: i64 = 600_000;
 
 /// Runs `carrier` under `lease` until `stop`, until the lease is lost, or until the carrier ends.
 /// Returns after everything in flight is settled.
 pub(super) async fn run(
     platform: Arc<Platform>,
     carrier: Box<dyn Carrier>,
+    conventions: Conventions,
     lease: Lease,
     stop: CancellationToken,
 ) {
     let carrier_id = lease.carrier_id;
-    match recover_until_done(&platform, &lease, &stop).await {
+    let shared = Arc::new(Shared {
+        receipt_ids: ReceiptIds::new(&conventions.carrier, conventions.receipt_id_form),
+        platform,
+        carrier_id,
+        token: lease.token,
+        conventions,
+        in_flight: InFlight::default(),
+        lease: watch::Sender::new(lease),
+        turns: Mutex::default(),
+    });
+    match shared.recover_until_done(&stop).await {
         Some(0) => {}
         Some(messages) => tracing::warn!(
             carrier.id = %carrier_id, messages,
@@ -81,18 +71,11 @@ pub(super) async fn run(
         None => return,
     }
     let carrier_stop = CancellationToken::new();
+    let platform = &shared.platform;
     let parts =
         CarrierPlatform { clock: platform.clock.clone(), randomness: platform.randomness.clone() };
-    let CarrierHandle { submissions, events, link, task } =
+    let CarrierHandle { submissions, queries, events, link, task } =
         carrier.start(parts, carrier_stop.clone());
-    let shared = Arc::new(Shared {
-        platform,
-        carrier_id,
-        token: lease.token,
-        in_flight: InFlight::default(),
-        lease: watch::Sender::new(lease),
-        turns: Mutex::default(),
-    });
     let settling = tokio::spawn(Arc::clone(&shared).settle_all(events));
     tokio::select! {
         () = stop.cancelled() => {}
@@ -100,6 +83,8 @@ pub(super) async fn run(
             tracing::warn!(carrier.id = %carrier_id, "another node took this carrier over");
         }
         () = shared.claim_all(&submissions, link.clone()) => {}
+        () = shared.look_again_at_parked() => {}
+        () = shared.query_overdue(queries, link.clone()) => {}
     }
     // The carrier answers what it holds, then closes its events, which ends the settling.
     drop(submissions);
@@ -114,43 +99,42 @@ pub(super) async fn run(
     }
 }
 
-async fn recover_until_done(
-    platform: &Platform,
-    lease: &Lease,
-    stop: &CancellationToken,
-) -> Option<usize> {
-    loop {
-        match recover::left_behind(platform, lease.carrier_id, lease.token).await {
-            Ok(settled) => return Some(settled),
-            Err(error) => {
-                tracing::warn!(carrier.id = %lease.carrier_id, %error, "cannot recover yet");
-            }
-        }
-        tokio::select! {
-            () = stop.cancelled() => return None,
-            () = platform.clock.sleep(STORE_RETRY_DELAY) => {}
-        }
-    }
-}
-
 /// What the loops of one carrier share.
-struct Shared {
-    platform: Arc<Platform>,
-    carrier_id: CarrierId,
+pub(super) struct Shared {
+    pub(super) platform: Arc<Platform>,
+    pub(super) carrier_id: CarrierId,
     token: i64,
+    conventions: Conventions,
+    receipt_ids: ReceiptIds,
     in_flight: InFlight,
     lease: watch::Sender<Lease>,
     turns: Mutex<Turns>,
 }
 
 impl Shared {
+    /// Settles what an earlier holder of the lease left; `None` if the carrier is to stop first.
+    async fn recover_until_done(&self, stop: &CancellationToken) -> Option<usize> {
+        loop {
+            match recover::left_behind(self.settler()).await {
+                Ok(settled) => return Some(settled),
+                Err(error) => {
+                    tracing::warn!(carrier.id = %self.carrier_id, %error, "cannot recover yet");
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = self.platform.clock.sleep(STORE_RETRY_DELAY) => {}
+            }
+        }
+    }
+
     /// Renews the lease until another node has it.
     async fn keep_lease(&self, link: &watch::Receiver<LinkState>) {
         loop {
             self.platform.clock.sleep(RENEW_INTERVAL).await;
             let mut lease = *self.lease.borrow();
-            let bound = link.borrow().bound;
-            match lease.renew(&self.platform, bound).await {
+            let link = *link.borrow();
+            match lease.renew(&self.platform, link).await {
                 Ok(true) => {
                     self.lease.send_replace(lease);
                 }
@@ -182,7 +166,7 @@ impl Shared {
                 Ok(link) => link.rate_parts_per_s,
                 Err(_) => return,
             };
-            self.wait_for_room(rate_parts_per_s).await;
+            self.wait_for_room(rate_parts_per_s, &mut link).await;
             bell.borrow_and_update();
             self.wait_for_safe_lease().await;
             let claimed = match self.claim(&mut doubtful, rate_parts_per_s).await {
@@ -215,16 +199,19 @@ impl Shared {
 
     /// Waits until a batch fits. A slow carrier is claimed for by the second: what is claimed can
     /// no longer be canceled, nor overtaken by a one-time password.
-    async fn wait_for_room(&self, rate_parts_per_s: f64) {
+    async fn wait_for_room(&self, rate_parts_per_s: f64, link: &mut watch::Receiver<LinkState>) {
         let most = self.batch() * IN_FLIGHT_BATCHES_MAX;
-        let by_rate = if rate_parts_per_s > 0.0 { rate_parts_per_s.ceil() as usize } else { most };
-        let in_flight_max = by_rate.clamp(1, most);
         loop {
             let shrunk = self.in_flight.shrunk.notified();
-            if self.in_flight.len() < in_flight_max {
+            let waiting = link.borrow_and_update().waiting;
+            if has_room(self.in_flight.len(), waiting, rate_parts_per_s, most) {
                 return;
             }
-            shrunk.await;
+            tokio::select! {
+                () = shrunk => {}
+                // An error means that the carrier ends, and settles what it holds.
+                Ok(()) = link.changed() => {}
+            }
         }
     }
 
@@ -272,10 +259,12 @@ impl Shared {
         let marked =
             store::claimed(connection, self.carrier_id, "claim_token = $2", self.token).await?;
         let unheard = marked.into_iter().filter(|message| self.in_flight.get(message.id).is_none());
+        let errors = &self.conventions.errors;
         let results = unheard.map(|message| {
             let in_flight = InFlightMessage::of(&message);
             let outcome = PartOutcome::NotSubmitted(NotSubmitted::Disconnected);
-            let verdict = verdict(&in_flight, &[outcome], Circumstances::of(&self.platform));
+            let verdict =
+                verdict(&in_flight, &[outcome], errors, Circumstances::of(&self.platform));
             (in_flight, verdict)
         });
         let group = Group { results: results.collect(), ..Group::default() };
@@ -284,7 +273,13 @@ impl Shared {
     }
 
     fn settler(&self) -> Settler<'_> {
-        Settler { platform: &self.platform, carrier_id: self.carrier_id, token: self.token }
+        Settler {
+            platform: &self.platform,
+            carrier_id: self.carrier_id,
+            token: self.token,
+            conventions: &self.conventions,
+            receipt_ids: &self.receipt_ids,
+        }
     }
 
     /// Writes what the carrier reports until it closes its events.
@@ -300,6 +295,43 @@ impl Shared {
             }
             self.in_flight.remove(group.results.iter().map(|(message, _)| message.id));
             look_for_parked = parked || self.may_have_parked(look_for_parked).await;
+        }
+    }
+
+    /// Looks once more, in every form of id, for the messages of receipts that were put aside a
+    /// while ago: no answer that they could have overtaken is on its way any more.
+    async fn look_again_at_parked(&self) {
+        if self.receipt_ids.is_pinned() {
+            return std::future::pending().await;
+        }
+        let mut after = self.platform.clock.now().plus_ms(-LOOK_BACK_MS);
+        loop {
+            self.platform.clock.sleep(LOOK_AGAIN_INTERVAL).await;
+            let until = self.platform.clock.now().plus_ms(-LOOK_AGAIN_AGE_MS);
+            if until <= after {
+                continue;
+            }
+            match self.look_again(parked::Span::new(after, until)).await {
+                Ok(()) => after = until,
+                Err(error) => {
+                    tracing::warn!(
+                        carrier.id = %self.carrier_id, %error,
+                        "cannot look at the receipts put aside; trying again"
+                    );
+                }
+            }
+        }
+    }
+
+    async fn look_again(&self, mut span: parked::Span) -> Result<(), DbErr> {
+        loop {
+            let kept = parked::in_span(self.platform.db.reader(), self.carrier_id, span).await?;
+            if kept.is_empty() {
+                return Ok(());
+            }
+            span = span.behind(&kept);
+            let group = Group { second_looks: kept, ..Group::default() };
+            self.settler().settle(&group, false).await?;
         }
     }
 
@@ -322,6 +354,7 @@ impl Shared {
                     group.receipts.push(receipt);
                     acks.push(ack);
                 }
+                CarrierEvent::Queried(receipt) => group.queried.push(receipt),
                 CarrierEvent::Inbound(message, ack) => {
                     group.push_inbound(&self.platform, message);
                     acks.push(ack);
@@ -336,7 +369,7 @@ impl Shared {
             tracing::error!(message.id = %result.message_id, "a result for what was not submitted");
             return;
         };
-        let verdict = verdict(&message, &result.parts, at);
+        let verdict = verdict(&message, &result.parts, &self.conventions.errors, at);
         group.results.push((message, verdict));
     }
 
@@ -394,7 +427,7 @@ fn payloads(text: String, reference: u16) -> Option<Vec<PartPayload>> {
     Some(segments.segments.into_iter().map(payload).collect())
 }
 
-fn address(sender: String, kind: SenderKind) -> Address {
+pub(super) fn address(sender: String, kind: SenderKind) -> Address {
     match kind {
         SenderKind::Alphanumeric => Address::Alphanumeric(sender),
         SenderKind::International => {

@@ -14,11 +14,14 @@ use entity::time::UnixMillis;
 use sea_orm::DbErr;
 
 use super::inbound;
-use super::matching::{self, Matched, PartKey};
+use super::matching::{self, Found, Matched, PartKey};
 use super::parked;
+use super::receipt_ids::{MatchedId, ReceiptIds};
 use super::verdict::{InFlightMessage, Verdict};
 use crate::billing::{Charge, settle_charges};
-use crate::carriers::errors::classify_receipt;
+use crate::carriers::errors::ErrorTable;
+use crate::carriers::registry::Conventions;
+use crate::carriers::smpp::receipt_id::ReceiptIdForm;
 use crate::carriers::{Inbound, Receipt};
 use crate::ctx::Platform;
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
@@ -34,6 +37,10 @@ pub(super) type Decided = (InFlightMessage, Verdict);
 pub(super) struct Group {
     pub(super) results: Vec<Decided>,
     pub(super) receipts: Vec<Receipt>,
+    /// Receipts that were put aside, to be looked up once more in every form.
+    pub(super) second_looks: Vec<parked::Kept>,
+    /// What the carrier answered when it was asked, by the ids that its answers gave.
+    pub(super) queried: Vec<Receipt>,
     pub(super) inbound: Vec<inbound::Received>,
 }
 
@@ -51,6 +58,7 @@ pub(super) struct Settled {
     stale_receipts: usize,
     /// Whether receipts were put aside: from then on every result looks for its own.
     pub(super) parked: bool,
+    matched_ids: Vec<MatchedId>,
     requeued: bool,
 }
 
@@ -60,6 +68,10 @@ pub(super) struct Settler<'a> {
     pub(super) platform: &'a Platform,
     pub(super) carrier_id: CarrierId,
     pub(super) token: i64,
+    /// How the carrier writes what it reports.
+    pub(super) conventions: &'a Conventions,
+    /// How it writes ids in receipts.
+    pub(super) receipt_ids: &'a ReceiptIds,
 }
 
 impl Settler<'_> {
@@ -83,6 +95,7 @@ impl Settler<'_> {
         if settled.requeued {
             self.platform.doorbell.ring(Topic::Queue(self.carrier_id));
         }
+        self.receipt_ids.learn(&settled.matched_ids);
         self.count(&settled);
         Ok(settled)
     }
@@ -125,22 +138,53 @@ impl Settler<'_> {
             receipts = parked::take(tx, self.carrier_id, ids_of(&group.results)).await?;
         }
         receipts.extend(group.receipts.iter().cloned());
+        let mut found = Vec::new();
         if !receipts.is_empty() {
-            let matched = matching::find(tx, self.carrier_id, &receipts).await?;
-            let (found, unknown) = split(receipts, matched);
+            let form = self.receipt_ids.form();
+            let Found { messages, ids } =
+                matching::find(tx, self.carrier_id, form, &receipts).await?;
+            settled.matched_ids = ids;
+            let (known, unknown) = split(receipts, messages);
             settled.parked = !unknown.is_empty();
             parked::put(tx, self.carrier_id, &unknown, now).await?;
+            found.extend(known);
+        }
+        if !group.second_looks.is_empty() {
+            found.extend(self.look_again(tx, &group.second_looks, &mut settled).await?);
+        }
+        if !group.queried.is_empty() {
+            let form = Some(ReceiptIdForm::AsWritten);
+            let asked = matching::find(tx, self.carrier_id, form, &group.queried).await?.messages;
+            found.extend(split(group.queried.clone(), asked).0);
+        }
+        if !found.is_empty() {
             let receipts_found = found.len();
-            let changed = apply_receipts(tx, found, now).await?;
+            let changed = apply_receipts(tx, &self.conventions.errors, found, now).await?;
             settled.stale_receipts = receipts_found.saturating_sub(changed.len());
             note(&mut settled, changed);
         }
-        let received = inbound::store(tx, self.carrier_id, &group.inbound, now).await?;
+        let timeout_ms = self.platform.settings.messages.inbound_parts_timeout_s * 1_000;
+        let received = inbound::store(tx, self.carrier_id, &group.inbound, timeout_ms, now).await?;
         settled.accounts.extend(received.iter().map(|event| event.account_id));
         events.extend(received);
         settle_charges(tx, &self.platform.master_key, now, charges).await?;
         events::append(tx, events).await?;
         Ok(settled)
+    }
+
+    /// The receipts among those put aside whose message is known in some form.
+    async fn look_again(
+        &self,
+        tx: &Tx,
+        kept: &[parked::Kept],
+        settled: &mut Settled,
+    ) -> Result<Vec<(Receipt, Matched)>, DbErr> {
+        let receipts: Vec<Receipt> = kept.iter().map(|kept| kept.receipt.clone()).collect();
+        let Found { messages, ids } = matching::find(tx, self.carrier_id, None, &receipts).await?;
+        settled.matched_ids.extend(ids);
+        let found = kept.iter().zip(&messages).filter(|(_, message)| message.is_some());
+        parked::remove(tx, self.carrier_id, found.map(|(kept, _)| kept)).await?;
+        Ok(split(receipts, messages).0)
     }
 }
 
@@ -283,6 +327,7 @@ struct Proposal {
 
 async fn apply_receipts(
     tx: &Tx,
+    errors: &ErrorTable,
     found: Vec<(Receipt, Matched)>,
     now: UnixMillis,
 ) -> Result<Vec<Changed>, DbErr> {
@@ -290,7 +335,7 @@ async fn apply_receipts(
     let mut parts: BTreeMap<(AccountId, MessageId, PartKey), Proposal> = BTreeMap::new();
     for (receipt, matched) in found {
         let status = status_of_receipt(receipt.state);
-        let error = classify_receipt(receipt.state, receipt.error.as_ref());
+        let error = errors.classify_receipt(receipt.state, receipt.error.as_ref());
         let error_code = error.map(|error| error.code.clone());
         let delivered = i16::from(status == MessageStatus::Delivered);
         let proposal = Proposal { status, error_code, parts_delivered: delivered };

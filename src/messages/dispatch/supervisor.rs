@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease::Lease;
 use super::runner;
-use crate::carriers::Carrier;
+use crate::carriers::{Carrier, registry};
 use crate::ctx::Platform;
 use crate::events::{POLL_INTERVAL, Topic};
 
@@ -89,8 +89,9 @@ async fn start(
     factory: &CarrierFactory,
     row: &CarrierRow,
 ) -> Result<Option<Running>, DbErr> {
-    let carrier = match factory(row) {
-        Ok(carrier) => carrier,
+    let conventions = registry::conventions(row).map_err(|fault| fault.to_string());
+    let (carrier, conventions) = match factory(row).and_then(|it| Ok((it, conventions?))) {
+        Ok(usable) => usable,
         Err(fault) => {
             tracing::error!(carrier.id = %row.id, fault, "a carrier's settings cannot be used");
             return Ok(None);
@@ -99,6 +100,7 @@ async fn start(
     let Some(lease) = Lease::acquire(platform, row.id, node_id).await? else { return Ok(None) };
     tracing::info!(carrier.id = %row.id, carrier.name = row.name, "running a carrier");
     let stop = CancellationToken::new();
-    let task = tokio::spawn(runner::run(Arc::clone(platform), carrier, lease, stop.clone()));
+    let task =
+        tokio::spawn(runner::run(Arc::clone(platform), carrier, conventions, lease, stop.clone()));
     Ok(Some(Running { version: row.version, stop, task }))
 }

@@ -4,7 +4,7 @@ use entity::enums::{MessageClass, MessageStatus, PartState};
 use entity::ids::{AccountId, MessageId};
 use entity::time::UnixMillis;
 
-use crate::carriers::errors::{ErrorClass, classify, codes};
+use crate::carriers::errors::{ErrorClass, ErrorTable, codes};
 use crate::carriers::{NotSubmitted, PartOutcome};
 use crate::ctx::Platform;
 use crate::messages::model::{RETRY_JITTER, retry_delay_ms, uncertain_attempts_max};
@@ -93,12 +93,13 @@ impl Circumstances {
 pub(super) fn verdict(
     message: &InFlightMessage,
     outcomes: &[PartOutcome],
+    errors: &ErrorTable,
     at: Circumstances,
 ) -> Verdict {
     let accepted = outcomes.iter().filter(|part| is_accepted(part)).count();
     let uncertain = outcomes.iter().any(|part| matches!(part, PartOutcome::Uncertain));
     let refusal = outcomes.iter().find_map(|part| match part {
-        PartOutcome::Refused(error) => Some(classify(error)),
+        PartOutcome::Refused(error) => Some(errors.classify(error)),
         _ => None,
     });
     let stop = outcomes.iter().find_map(|part| match part {
@@ -131,6 +132,8 @@ pub(super) fn verdict(
         _ => Some(message.unit_price.of_parts(i16::try_from(accepted).unwrap_or(i16::MAX))),
     };
     let never_left = stop.is_some() && accepted == 0 && !uncertain && refusal.is_none();
+    // Of one part that nothing followed the message row itself tells.
+    let is_recorded = !never_left && (message.parts > 1 || status == MessageStatus::Queued);
     Verdict {
         status,
         due_at,
@@ -138,7 +141,11 @@ pub(super) fn verdict(
         error_code: error_code.map(str::to_owned),
         attempt: if never_left { message.attempt - 1 } else { message.attempt },
         charged,
-        parts: records(message, outcomes, status, never_left),
+        parts: if is_recorded {
+            outcomes.iter().map(|part| record(part, errors)).collect()
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -177,26 +184,13 @@ fn single_id(outcomes: &[PartOutcome]) -> Option<String> {
     }
 }
 
-fn records(
-    message: &InFlightMessage,
-    outcomes: &[PartOutcome],
-    status: MessageStatus,
-    never_left: bool,
-) -> Vec<PartRecord> {
-    let followed = status == MessageStatus::Queued;
-    if never_left || (message.parts == 1 && !followed) {
-        return Vec::new();
-    }
-    outcomes.iter().map(record).collect()
-}
-
-fn record(outcome: &PartOutcome) -> PartRecord {
+fn record(outcome: &PartOutcome, errors: &ErrorTable) -> PartRecord {
     let (state, carrier_message_id, error_code) = match outcome {
         PartOutcome::Accepted { carrier_message_id } => {
             (PartState::Accepted, Some(carrier_message_id.clone()), None)
         }
         PartOutcome::Refused(error) => {
-            (PartState::Refused, None, Some(classify(error).code.as_str()))
+            (PartState::Refused, None, Some(errors.classify(error).code.as_str()))
         }
         PartOutcome::Uncertain => (PartState::Uncertain, None, Some(codes::SUBMISSION_UNCERTAIN)),
         PartOutcome::NotSubmitted(_) => (PartState::NotSubmitted, None, None),

@@ -160,9 +160,8 @@ async fn receive(
         sender: "447400123456".to_owned(),
         recipient: "447400654321".to_owned(),
         body: b"thank you".to_vec(),
-        concat_reference: None,
-        concat_total: None,
-        concat_number: None,
+        parts: 1,
+        parts_received: 1,
         received_at_ms: platform.clock.now(),
     };
     let id = row.id;

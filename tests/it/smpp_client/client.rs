@@ -43,6 +43,12 @@ impl Client {
         soon("the links", self.handle.link.wait_for(|state| state.bound == links)).await.unwrap();
     }
 
+    /// Waits until so many messages wait out a pause.
+    pub async fn waiting(&mut self, messages: usize) {
+        let link = &mut self.handle.link;
+        soon("the pauses", link.wait_for(|state| state.waiting == messages)).await.unwrap();
+    }
+
     pub async fn submit(&self, submission: Submission) {
         soon("room", self.handle.submissions.send(submission)).await.unwrap();
     }

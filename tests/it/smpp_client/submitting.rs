@@ -116,10 +116,12 @@ async fn a_throttled_part_leaves_again_and_is_no_result() {
     let (first, _) = peer.submit().await;
     let (second, _) = peer.submit().await;
     peer.refuse(first, CommandStatus::EsmeRthrottled).await;
+    client.waiting(1).await;
     peer.accept(second, "b").await;
     let (again, submit) = peer.submit().await;
     assert_eq!(submit.short_message().to_vec()[4..6], [2, 1], "the throttled part");
     assert!(again > second);
+    client.waiting(0).await;
     peer.accept(again, "a").await;
     assert_eq!(client.result().await, (1, vec![accepted("a"), accepted("b")]));
 }
@@ -137,6 +139,7 @@ async fn one_full_queue_holds_up_nothing_else_and_is_no_result() {
         peer.accept(sequence_number, "x").await;
         assert_eq!(client.result().await.0, number);
     }
+    client.waiting(1).await;
     client.shutdown.cancel();
     let why = not_submitted(NotSubmitted::ShuttingDown);
     assert_eq!(client.result().await, (1, vec![why]));
