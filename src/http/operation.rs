@@ -109,11 +109,17 @@ impl Operation {
         if read.shape.kind == OperationType::Subscription {
             resume::require_one_field(&read.tree, name)?;
         }
-        let mut request = Request::new(query).variables(variables);
+        // A stream holds its request for as long as it is open: without the text, which nobody reads
+        // any more, and with a tree that was copied, for the parser's vectors have room to spare.
+        let tree = match read.shape.kind {
+            OperationType::Subscription => read.tree.clone(),
+            OperationType::Query | OperationType::Mutation => read.tree,
+        };
+        let mut request = Request::new("").variables(variables);
         request.operation_name = operation_name;
         Ok(Self {
             request,
-            tree: read.tree,
+            tree,
             kind: read.shape.kind,
             root_fields: read.shape.root_fields,
             introspects: read.shape.introspects,
