@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use self::edge::{RESUMABLE_SUBSCRIPTIONS, SENSITIVE_MUTATIONS};
 use self::store::StoreLock;
 pub(crate) use self::store::check_value;
 use crate::carriers::registry;

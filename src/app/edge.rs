@@ -18,11 +18,13 @@ use crate::http::{
 };
 use crate::identity::{Authenticated, ClientAddress, IdentityService};
 
-/// Mutations by which somebody may guess a secret: one a request, so that limits count guesses.
-const SENSITIVE_MUTATIONS: &[&str] = &["logIn", "signUp", "refreshSession", "acceptOwnerLink"];
+/// Mutations that take a secret: one a request, so that limits count guesses. A test holds the list
+/// to the schema.
+pub const SENSITIVE_MUTATIONS: &[&str] =
+    &["acceptOwnerLink", "addCarrier", "logIn", "refreshSession", "signUp", "updateCarrier"];
 
-/// Subscriptions that go on from a cursor.
-const RESUMABLE_SUBSCRIPTIONS: &[&str] = &["messageEvents"];
+/// Subscriptions that go on from a cursor. The same test holds it to the schema.
+pub const RESUMABLE_SUBSCRIPTIONS: &[&str] = &["messageEvents"];
 
 /// The edge's settings, from ours.
 ///
