@@ -34,6 +34,7 @@ use async_graphql::{Context, MergedObject, MergedSubscription, Request, SDLExpor
 use crate::ctx::Ctx;
 use crate::error::Failed;
 use crate::events::Hub;
+use crate::http::Metering;
 use crate::identity::IdentityService;
 use crate::routing::Routes;
 
@@ -80,14 +81,14 @@ pub struct Services {
     pub complexity_max: usize,
 }
 
-/// The schema of a running node. Answers carry `extensions.cost`.
+/// The schema of a running node, whose operations are charged to their callers.
 pub fn schema(services: Services) -> Schema {
     builder()
         .data(services.identity)
         .data(services.hub)
         .data(services.routes)
         .limit_complexity(services.complexity_max)
-        .extension(async_graphql::extensions::Analyzer)
+        .extension(Metering)
         .extension(execution::Execution)
         .finish()
 }
