@@ -75,6 +75,11 @@ macro_rules! loaders {
                 Self { ctx, $($slot: Slot::new(),)* }
             }
 
+            /// The call that they read for.
+            pub const fn ctx(&self) -> &Ctx {
+                &self.ctx
+            }
+
             /// Begins the reads that fields wait for; false if there are none.
             pub fn begin_reads(&self) -> bool {
                 [$(self.$slot.begin_read(),)*].contains(&true)

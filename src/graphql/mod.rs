@@ -114,7 +114,7 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
 /// `request` with what its resolvers need of the caller: call it once for each request, also for
 /// each operation on a WebSocket.
 pub fn attach(request: Request, ctx: Ctx) -> Request {
-    request.data(loaders::Loaders::new(ctx.clone())).data(ctx)
+    request.data(loaders::Loaders::new(ctx))
 }
 
 /// The call that a resolver works for.
@@ -122,6 +122,7 @@ pub fn attach(request: Request, ctx: Ctx) -> Request {
 /// # Errors
 /// If the edge forgot to [`attach`] it: a fault of ours.
 pub fn call<'a>(context: &Context<'a>) -> Result<&'a Ctx, Failed> {
-    let ctx = context.data_opt::<Ctx>();
+    let loaders = context.data_opt::<loaders::Loaders>();
+    let ctx = loaders.map(loaders::Loaders::ctx);
     ctx.ok_or_else(|| Failed::internal("a request came without its Ctx: graphql::attach it"))
 }

@@ -158,7 +158,8 @@ pub(super) enum Ending {
 pub(super) async fn ending(caller: Caller, clock: Clock, stop: CancellationToken) -> Ending {
     let expiry = async {
         match caller.expires_at {
-            Some(deadline) => clock.sleep_until(deadline).await,
+            // Boxed: a stream of a credential that never expires is not to hold room for it.
+            Some(deadline) => Box::pin(clock.sleep_until(deadline)).await,
             None => std::future::pending().await,
         }
     };
