@@ -226,8 +226,8 @@ async fn clients_behind_a_trusted_proxy_are_told_apart() {
         let request = toy.post(r#"{"query":"{hello}"}"#).header("x-forwarded-for", client);
         request.send().await.expect("an answer").status().as_u16()
     };
-    let mut connections = ConnectionSettings::default();
-    connections.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    let trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    let connections = ConnectionSettings { trusted_proxies, ..Default::default() };
     let toy = Toy::start_behind(tight(), connections).await;
     for (client, status) in [("192.0.2.1", 429), ("192.0.2.2", 429), ("9.9.9.9, 192.0.2.1", 429)] {
         for _ in 0..3 {
@@ -296,8 +296,8 @@ async fn an_address_has_its_number_of_connections() {
         let is_answered = soon(stream.read_exact(&mut first)).await.is_ok();
         (stream, is_answered)
     };
-    let mut few = ConnectionSettings::default();
-    few.connections_per_address_max = 2;
+    let mut few =
+        ConnectionSettings { connections_per_address_max: 2, ..ConnectionSettings::default() };
     let toy = Toy::start_behind(settings(Environment::Development), few.clone()).await;
     // A WebSocket is one of them for as long as it is open.
     let _socket = ready_as(&toy, TOKEN).await;
@@ -313,8 +313,8 @@ async fn an_address_has_its_number_of_connections() {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_loses_its_stream() {
-    let mut impatient = ConnectionSettings::default();
-    impatient.write_time_max = Duration::from_millis(50);
+    let write_time_max = Duration::from_millis(50);
+    let impatient = ConnectionSettings { write_time_max, ..Default::default() };
     let toy = Toy::start_behind(settings(Environment::Development), impatient).await;
     // A small window, so that little is under way before the server has to wait.
     let socket = TcpSocket::new_v4().expect("a socket");
@@ -334,8 +334,8 @@ async fn a_client_that_takes_nothing_loses_its_stream() {
 
 #[tokio::test]
 async fn a_stop_waits_as_long_as_it_is_told() {
-    let mut hasty = ConnectionSettings::default();
-    hasty.drain_time_max = Duration::from_millis(50);
+    let drain_time_max = Duration::from_millis(50);
+    let hasty = ConnectionSettings { drain_time_max, ..Default::default() };
     let toy = Toy::start_behind(settings(Environment::Development), hasty).await;
     let mut stream = TcpStream::connect(toy.address).await.expect("a connection");
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\

@@ -105,7 +105,7 @@ fn mutations_that_take_a_secret_are_known_to_the_edge() {
     let takes_secret = |field: &document::Field| {
         let names = field.arguments.iter().flat_map(|(name, argument)| {
             let mut names = vec![name.clone()];
-            input_names(&contract, &document::named(&argument.ty), &mut names);
+            input_names(&contract, document::named(&argument.ty), &mut names);
             names
         });
         names.into_iter().any(|name| {
@@ -145,7 +145,7 @@ fn input_names(contract: &Contract, ty: &str, names: &mut Vec<String>) {
     for (name, field) in fields {
         if !names.contains(name) {
             names.push(name.clone());
-            input_names(contract, &document::named(&field.ty), names);
+            input_names(contract, document::named(&field.ty), names);
         }
     }
 }
