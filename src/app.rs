@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use self::edge::{RESUMABLE_SUBSCRIPTIONS, SENSITIVE_MUTATIONS};
 use self::store::StoreLock;
 pub(crate) use self::store::check_value;
 use crate::billing::Prices;
@@ -30,7 +31,7 @@ use crate::db::{ConnectError, RoleError};
 use crate::error::Failed;
 use crate::events::{self, Hub};
 use crate::graphql;
-use crate::http::{self, Edge, Shutdown};
+use crate::http::{self, Edge, Limiter, Probes, Router, Shutdown};
 use crate::identity::{self, IdentityService, OneTimeLink};
 use crate::jobs::Jobs;
 use crate::keys::MasterKeyError;
@@ -130,6 +131,8 @@ pub struct App {
     operator_link: Option<OneTimeLink>,
     /// Parts that take in work; they end first.
     work: Parts,
+    /// Counts what HTTP still serves.
+    serving: Shutdown,
     /// Parts that the others use until they have ended.
     plumbing: Parts,
     _lock: StoreLock,
@@ -206,13 +209,15 @@ impl App {
         }
         let hub = Hub::new(platform.db.clone(), platform.clock.clone(), platform.doorbell.clone());
         let operator_link = make_first_rows(&platform).await.map_err(StartError::FirstRows)?;
+        let work = Parts::new();
         let mut app = Self {
             hub,
             identity: IdentityService::new(Arc::clone(&platform)),
             jobs: Jobs::new(Arc::clone(&platform), schedules::all()),
             operator_link,
             platform,
-            work: Parts::new(),
+            serving: Shutdown::on(work.stop.clone()),
+            work,
             plumbing: Parts::new(),
             _lock: lock,
         };
@@ -220,9 +225,7 @@ impl App {
         if app.has_role(NodeRole::Worker) {
             app.start_worker();
         }
-        if let Some(listener) = listener {
-            app.start_api(listener, metrics)?;
-        }
+        app.start_http(listener, metrics)?;
         Ok(app)
     }
 
@@ -251,9 +254,31 @@ impl App {
         });
     }
 
-    fn start_api(&mut self, listener: TcpListener, metrics: Metrics) -> Result<(), StartError> {
-        let platform = &self.platform;
-        let shutdown = Shutdown::on(self.work.stop.clone());
+    /// The API on nodes that have that role; how the node is, on all.
+    fn start_http(&mut self, listener: TcpListener, metrics: Metrics) -> Result<(), StartError> {
+        let shutdown = self.serving.clone();
+        let probes = Probes {
+            readiness: Arc::new(edge::StoreAnswers(Arc::clone(&self.platform))),
+            metrics: Some(Arc::new(move || metrics.text())),
+            shutdown: shutdown.clone(),
+        };
+        let router = if self.has_role(NodeRole::Api) {
+            self.api(probes)?
+        } else {
+            http::probe_router(probes, self.platform.ids.clone())
+        };
+        let (drain_time_max, _) = shutdown_times(&self.platform.settings);
+        let settings = edge::connections(&self.platform.settings, drain_time_max);
+        self.work.run("http", |_stop| async move {
+            if let Err(error) = http::serve(listener, router, settings, shutdown).await {
+                tracing::error!(%error, "cannot serve HTTP");
+            }
+        });
+        Ok(())
+    }
+
+    fn api(&mut self, probes: Probes) -> Result<Router, StartError> {
+        let platform = Arc::clone(&self.platform);
         let identity = self.identity.clone();
         let routes = Routes::new(platform.db.clone(), platform.clock.clone(), &platform.doorbell);
         let counting = routes.clone();
@@ -270,27 +295,20 @@ impl App {
             ),
             complexity_max: platform.settings.graphql.complexity_max,
         });
-        let router = http::router(Edge {
+        let settings = edge::settings(&platform.settings)?;
+        Ok(http::router(Edge {
             executor: schema,
             authenticator: Arc::new(edge::Authenticator {
-                platform: Arc::clone(platform),
+                platform: Arc::clone(&platform),
                 identity: self.identity.clone(),
             }),
-            readiness: Arc::new(edge::StoreAnswers(Arc::clone(platform))),
-            metrics: Some(Arc::new(move || metrics.text())),
+            probes,
             jwks: edge::jwks(identity),
-            settings: edge::settings(&platform.settings)?,
+            limiter: Limiter::new(platform.clock.clone(), &settings),
+            settings,
             clock: platform.clock.clone(),
             ids: platform.ids.clone(),
-            shutdown: shutdown.clone(),
-        });
-        self.work.run("http", |stop| async move {
-            if let Err(error) = http::serve(listener, router, shutdown).await {
-                tracing::error!(%error, "cannot serve HTTP");
-            }
-            drop(stop);
-        });
-        Ok(())
+        }))
     }
 
     fn has_role(&self, role: NodeRole) -> bool {
@@ -340,14 +358,15 @@ impl App {
     /// Stops: takes in no more work, finishes what is under way, closes the store. Takes at most
     /// `server.shutdown_timeout_s`.
     pub async fn stop(mut self) -> Stopped {
-        let seconds = self.platform.settings.server.shutdown_timeout_s;
+        let (_, time_max) = shutdown_times(&self.platform.settings);
         let in_order = async {
             self.work.stop().await;
             // Last, so that the other nodes hear of what was finished just now.
             self.plumbing.stop().await;
             self.platform.db.clone().close().await
         };
-        match tokio::time::timeout(Duration::from_secs(seconds), in_order).await {
+        match tokio::time::timeout(time_max, in_order).await {
+            Ok(_) if self.serving.running_count() > 0 => Stopped::Late,
             Ok(Ok(())) => Stopped::InTime,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the store did not close in good order");
@@ -370,13 +389,17 @@ async fn make_first_rows(platform: &Arc<Platform>) -> Result<Option<OneTimeLink>
 
 /// Takes the address first: so a node that cannot serve does not touch the store, and a free port
 /// that the system chose is the one that links and tokens name.
-async fn listen(settings: &mut Settings) -> Result<Option<TcpListener>, StartError> {
-    if !settings.server.roles.contains(&NodeRole::Api) {
-        return Ok(None);
-    }
+async fn listen(settings: &mut Settings) -> Result<TcpListener, StartError> {
     let listen = settings.server.listen;
     let failed = |source| StartError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     settings.server.listen = listener.local_addr().map_err(failed)?;
-    Ok(Some(listener))
+    Ok(listener)
+}
+
+/// What a stop gives requests and streams to end, and what it takes in all: the setting, of which
+/// the last tenth is kept to tell the other nodes and to close the store.
+fn shutdown_times(settings: &Settings) -> (Duration, Duration) {
+    let time_max = Duration::from_secs(settings.server.shutdown_timeout_s);
+    (time_max - time_max / 10, time_max)
 }

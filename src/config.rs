@@ -4,11 +4,12 @@
 //! means, its unit and range, stands beside its default in `config/default.toml`.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::types::money::Currency;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub identity: Identity,
     /// Limits of the GraphQL edge.
     pub graphql: Graphql,
+    /// What callers may spend.
+    pub rate_limits: RateLimits,
     /// Sending.
     pub messages: Messages,
     /// Charging.
@@ -54,6 +57,27 @@ pub struct Server {
     pub cors_origins: Vec<String>,
     /// Seconds that a shutdown may take.
     pub shutdown_timeout_s: u64,
+    /// Addresses and networks of proxies that are believed about their clients.
+    pub trusted_proxies: Vec<String>,
+    /// Seconds for a client that takes nothing.
+    pub write_timeout_s: u64,
+    /// At a time.
+    pub connections_per_address_max: usize,
+}
+
+impl Server {
+    /// The networks of `trusted_proxies`; an address is a network of its own.
+    ///
+    /// # Panics
+    /// Never on settings that came from [`Settings::load`], which checked them.
+    pub fn trusted_proxies(&self) -> Vec<IpNet> {
+        let networks = self.trusted_proxies.iter().map(|text| network(text));
+        networks.map(|network| network.expect("checked when loaded")).collect()
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// How guarded the edges are.
@@ -139,6 +163,39 @@ pub struct Graphql {
     pub socket_subscriptions_max: usize,
     /// Bytes.
     pub socket_message_bytes_max: usize,
+    /// At a time.
+    pub streams_per_account_max: usize,
+}
+
+/// What callers may spend on a node, in points.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimits {
+    /// Of an API key or a log-in, a second.
+    pub credential_points_per_s: u64,
+    /// The same, at once.
+    pub credential_points_burst: u64,
+    /// Of an account, a second.
+    pub account_points_per_s: u64,
+    /// The same, at once.
+    pub account_points_burst: u64,
+    /// Of strangers from an address, a second.
+    pub address_points_per_s: u64,
+    /// The same, at once.
+    pub address_points_burst: u64,
+}
+
+impl RateLimits {
+    fn named(&self) -> [(&'static str, u64); 6] {
+        [
+            ("credential_points_per_s", self.credential_points_per_s),
+            ("credential_points_burst", self.credential_points_burst),
+            ("account_points_per_s", self.account_points_per_s),
+            ("account_points_burst", self.account_points_burst),
+            ("address_points_per_s", self.address_points_per_s),
+            ("address_points_burst", self.address_points_burst),
+        ]
+    }
 }
 
 /// Sending.
@@ -326,6 +383,14 @@ impl Settings {
             };
             let (server, store, identity) = (&self.server, &self.store, &self.identity);
             range("server.shutdown_timeout_s", server.shutdown_timeout_s as i64, 1, 300);
+            range("server.write_timeout_s", server.write_timeout_s as i64, 1, 3_600);
+            let connections = server.connections_per_address_max as i64;
+            range("server.connections_per_address_max", connections, 1, 1_000_000);
+            let streams = self.graphql.streams_per_account_max as i64;
+            range("graphql.streams_per_account_max", streams, 1, 1_000_000);
+            for (name, value) in self.rate_limits.named() {
+                range(&format!("rate_limits.{name}"), value as i64, 1, 1_000_000_000);
+            }
             range("store.connections_max", store.connections_max.into(), 2, 500);
             range("identity.access_token_ttl_s", identity.access_token_ttl_s, 60, 3_600);
             range("identity.session_ttl_s", identity.session_ttl_s, 3_600, 31_536_000);
@@ -349,6 +414,11 @@ impl Settings {
         }
         if self.server.roles.is_empty() {
             faults.push("server.roles is empty: name api, worker or both".to_owned());
+        }
+        for proxy in self.server.trusted_proxies.iter().filter(|it| network(it).is_none()) {
+            faults.push(format!(
+                "server.trusted_proxies has {proxy:?}: write 10.0.0.1 or 10.0.0.0/8"
+            ));
         }
         let url = &self.store.database_url;
         if !url.is_empty() && DatabaseUrl::parse(url).is_err() {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderValue;
@@ -13,16 +14,19 @@ use crate::ctx::{Ctx, Platform};
 use crate::error::Failed;
 use crate::graphql;
 use crate::http::{
-    Authenticate, AuthenticationFailure, Caller, Credential, EdgeSettings, GraphqlLimits,
-    GraphqlRequest, KeySetSource, NotReady, Readiness, RequestContext, RequestId, Standing,
+    Authenticate, AuthenticationFailure, Caller, ConnectionSettings, Credential, EdgeSettings,
+    GraphqlLimits, GraphqlRequest, KeySetSource, NotReady, Rate, RateLimits, Readiness,
+    RequestContext, RequestId, Standing, Tenant,
 };
 use crate::identity::{Authenticated, ClientAddress, IdentityService};
 
-/// Mutations by which somebody may guess a secret: one a request, so that limits count guesses.
-const SENSITIVE_MUTATIONS: &[&str] = &["logIn", "signUp", "refreshSession", "acceptOwnerLink"];
+/// Mutations that take a secret: one a request, so that limits count guesses. A test holds the list
+/// to the schema.
+pub const SENSITIVE_MUTATIONS: &[&str] =
+    &["acceptOwnerLink", "addCarrier", "logIn", "refreshSession", "signUp", "updateCarrier"];
 
-/// Subscriptions that go on from a cursor.
-const RESUMABLE_SUBSCRIPTIONS: &[&str] = &["messageEvents"];
+/// Subscriptions that go on from a cursor. The same test holds it to the schema.
+pub const RESUMABLE_SUBSCRIPTIONS: &[&str] = &["messageEvents"];
 
 /// The edge's settings, from ours.
 ///
@@ -40,11 +44,33 @@ pub(super) fn settings(settings: &Settings) -> Result<EdgeSettings, StartError> 
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     Ok(EdgeSettings {
         limits: limits(settings),
+        rates: rates(settings),
         allowed_origins,
         sensitive_mutations: names(SENSITIVE_MUTATIONS),
         resumable_subscriptions: names(RESUMABLE_SUBSCRIPTIONS),
         ..EdgeSettings::new(environment)
     })
+}
+
+/// How connections are served, with `drain_time_max` for a stop.
+pub(super) fn connections(settings: &Settings, drain_time_max: Duration) -> ConnectionSettings {
+    let server = &settings.server;
+    ConnectionSettings {
+        write_time_max: Duration::from_secs(server.write_timeout_s),
+        connections_per_address_max: server.connections_per_address_max,
+        trusted_proxies: server.trusted_proxies(),
+        drain_time_max,
+    }
+}
+
+fn rates(settings: &Settings) -> RateLimits {
+    let it = &settings.rate_limits;
+    let rate = |points_per_s, points_burst| Rate { points_per_s, points_burst };
+    RateLimits {
+        credential: rate(it.credential_points_per_s, it.credential_points_burst),
+        account: rate(it.account_points_per_s, it.account_points_burst),
+        address: rate(it.address_points_per_s, it.address_points_burst),
+    }
 }
 
 fn limits(settings: &Settings) -> GraphqlLimits {
@@ -58,9 +84,10 @@ fn limits(settings: &Settings) -> GraphqlLimits {
         directives_max: graphql.directives_max,
         root_fields_max: graphql.root_fields_max,
         complexity_max: graphql.complexity_max,
-        operation_time_max: std::time::Duration::from_millis(graphql.operation_timeout_ms),
+        operation_time_max: Duration::from_millis(graphql.operation_timeout_ms),
         socket_subscriptions_max: graphql.socket_subscriptions_max,
         socket_message_bytes_max: graphql.socket_message_bytes_max,
+        streams_per_account_max: graphql.streams_per_account_max,
         ..GraphqlLimits::default()
     }
 }
@@ -98,12 +125,24 @@ impl Authenticate for Authenticator {
             expires_at: authenticated.expires_at,
             revoked: authenticated.revoked.clone(),
             standing,
+            tenant: tenant(&authenticated.actor),
             context: Arc::new(CallerContext {
                 platform: Arc::clone(&self.platform),
                 authenticated,
                 peer,
             }),
         })
+    }
+}
+
+/// Who pays for what `actor` asks for.
+fn tenant(actor: &Actor) -> Option<Tenant> {
+    match actor {
+        Actor::Person(person) => {
+            Some(Tenant { credential: person.session_id.0, account: person.account_id })
+        }
+        Actor::Key(key) => Some(Tenant { credential: key.api_key_id.0, account: key.account_id }),
+        Actor::Anonymous | Actor::CommandLine | Actor::System => None,
     }
 }
 

@@ -73,7 +73,10 @@ fn announce(app: &App) {
     if settings.server.roles.contains(&NodeRole::Api) {
         println!("heliograph is ready at {}", settings.public_url());
     } else {
-        println!("heliograph is ready (worker)");
+        println!(
+            "heliograph is ready (worker); how it is: http://{}/readyz",
+            settings.server.listen
+        );
     }
 }
 

@@ -47,8 +47,9 @@ pub trait Slotted: Sized {
         Self: Key;
 }
 
-/// The open batch of one kind, if there is one.
-pub struct Slot<K: Key>(Mutex<Option<Batch<K>>>);
+/// The open batch of one kind, if there is one. Boxed, for most requests open none, and a stream
+/// holds its loaders for as long as it is open.
+pub struct Slot<K: Key>(Mutex<Option<Box<Batch<K>>>>);
 
 type Values<K> = Arc<HashMap<K, <K as Key>::Value>>;
 
@@ -72,6 +73,11 @@ macro_rules! loaders {
             /// For one request of `ctx`.
             pub fn new(ctx: Ctx) -> Self {
                 Self { ctx, $($slot: Slot::new(),)* }
+            }
+
+            /// The call that they read for.
+            pub const fn ctx(&self) -> &Ctx {
+                &self.ctx
             }
 
             /// Begins the reads that fields wait for; false if there are none.
@@ -106,7 +112,7 @@ impl<K: Key> Slot<K> {
         Self(Mutex::new(None))
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<Batch<K>>> {
+    fn open(&self) -> MutexGuard<'_, Option<Box<Batch<K>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -115,7 +121,7 @@ impl<K: Key> Slot<K> {
         let batch = open.get_or_insert_with(|| {
             let (begin, begun) = oneshot::channel();
             let reading = read(ctx.clone(), begun).boxed().shared();
-            Batch { keys: HashSet::new(), begin, reading }
+            Box::new(Batch { keys: HashSet::new(), begin, reading })
         });
         batch.keys.insert(key);
         batch.reading.clone()
@@ -124,8 +130,9 @@ impl<K: Key> Slot<K> {
     /// Closes the open batch and begins its reading; false if there was none.
     fn begin_read(&self) -> bool {
         let Some(batch) = self.open().take() else { return false };
+        let Batch { keys, begin, .. } = *batch;
         // Nobody listens any more where everybody who asked was dropped.
-        batch.begin.send(batch.keys.into_iter().collect()).is_ok()
+        begin.send(keys.into_iter().collect()).is_ok()
     }
 }
 

@@ -39,6 +39,7 @@ use crate::billing::Prices;
 use crate::ctx::Ctx;
 use crate::error::Failed;
 use crate::events::Hub;
+use crate::http::Metering;
 use crate::identity::IdentityService;
 use crate::routing::Routes;
 
@@ -91,7 +92,7 @@ pub struct Services {
     pub complexity_max: usize,
 }
 
-/// The schema of a running node. Answers carry `extensions.cost`.
+/// The schema of a running node, whose operations are charged to their callers.
 pub fn schema(services: Services) -> Schema {
     builder()
         .data(services.identity)
@@ -99,7 +100,7 @@ pub fn schema(services: Services) -> Schema {
         .data(services.routes)
         .data(services.prices)
         .limit_complexity(services.complexity_max)
-        .extension(async_graphql::extensions::Analyzer)
+        .extension(Metering)
         .extension(execution::Execution)
         .finish()
 }
@@ -125,7 +126,7 @@ fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, Subscription> {
 /// `request` with what its resolvers need of the caller: call it once for each request, also for
 /// each operation on a WebSocket.
 pub fn attach(request: Request, ctx: Ctx) -> Request {
-    request.data(loaders::Loaders::new(ctx.clone())).data(ctx)
+    request.data(loaders::Loaders::new(ctx))
 }
 
 /// The call that a resolver works for.
@@ -133,6 +134,7 @@ pub fn attach(request: Request, ctx: Ctx) -> Request {
 /// # Errors
 /// If the edge forgot to [`attach`] it: a fault of ours.
 pub fn call<'a>(context: &Context<'a>) -> Result<&'a Ctx, Failed> {
-    let ctx = context.data_opt::<Ctx>();
+    let loaders = context.data_opt::<loaders::Loaders>();
+    let ctx = loaders.map(loaders::Loaders::ctx);
     ctx.ok_or_else(|| Failed::internal("a request came without its Ctx: graphql::attach it"))
 }

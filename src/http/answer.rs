@@ -62,7 +62,6 @@ struct ErrorExtensions {
 pub(super) struct View {
     pub(super) request_id: RequestId,
     pub(super) errors_max: usize,
-    pub(super) complexity_max: usize,
     pub(super) suggestions: Suggestions,
     /// Whether one root field is all there is, so that no other can have taken effect.
     pub(super) single_root_field: bool,
@@ -101,7 +100,17 @@ impl Answer {
             Outcome::Executed => Some(data),
             Outcome::Refused(..) => None,
         };
-        Self { data, errors, extensions: with_cost(extensions, view), outcome }
+        Self { data, errors, extensions, outcome }
+    }
+
+    /// With `cost { requested, remaining }`: points that the operation cost, and points that its
+    /// caller may spend now.
+    pub(super) fn with_cost(mut self, cost: Option<(u64, u64)>) -> Self {
+        if let Some((requested, remaining)) = cost {
+            let cost = async_graphql::value!({ "requested": requested, "remaining": remaining });
+            self.extensions.insert("cost".to_owned(), cost);
+        }
+        self
     }
 
     pub(super) fn outcome(&self) -> Outcome {
@@ -279,16 +288,4 @@ fn shorten(mut message: String) -> String {
         message.push('…');
     }
     message
-}
-
-/// Turns what the library's `Analyzer` extension reports, if the schema has it, into
-/// `cost { requested, remaining }`: points this operation took of those one operation may take.
-fn with_cost(mut extensions: BTreeMap<String, Value>, view: &View) -> BTreeMap<String, Value> {
-    let Some(Value::Object(analysis)) = extensions.remove("analyzer") else { return extensions };
-    let Some(Value::Number(complexity)) = analysis.get("complexity") else { return extensions };
-    let Some(requested) = complexity.as_u64() else { return extensions };
-    let remaining = (view.complexity_max as u64).saturating_sub(requested);
-    let cost = async_graphql::value!({ "requested": requested, "remaining": remaining });
-    extensions.insert("cost".to_owned(), cost);
-    extensions
 }

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use entity::ids::AccountId;
 use entity::time::UnixMillis;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::fault::{ErrorCode, Fault};
 use super::request_id::RequestId;
@@ -64,6 +66,17 @@ pub struct Caller {
     pub revoked: CancellationToken,
     /// Whether this is anybody in particular.
     pub standing: Standing,
+    /// Who pays for what this caller asks for; nobody known: the address does.
+    pub tenant: Option<Tenant>,
+}
+
+/// A credential and its account, as far as limits need to tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// The API key or the log-in.
+    pub credential: Uuid,
+    /// Its account.
+    pub account: AccountId,
 }
 
 /// Whether a caller is known.
@@ -145,7 +158,8 @@ pub(super) enum Ending {
 pub(super) async fn ending(caller: Caller, clock: Clock, stop: CancellationToken) -> Ending {
     let expiry = async {
         match caller.expires_at {
-            Some(deadline) => clock.sleep_until(deadline).await,
+            // Boxed: a stream of a credential that never expires is not to hold room for it.
+            Some(deadline) => Box::pin(clock.sleep_until(deadline)).await,
             None => std::future::pending().await,
         }
     };

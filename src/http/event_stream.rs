@@ -8,20 +8,23 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_graphql::Executor;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures::stream::{self, BoxStream};
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 use tokio::time::{Instant, Sleep};
 
 use super::Edge;
-use super::answer::Answer;
+use super::answer::{Answer, Outcome};
 use super::auth::{self, Caller, Ending};
+use super::fault::ErrorCode;
+use super::open::Open;
 use super::operation::{self, Emission, Operation};
 use super::request_id::RequestId;
 use super::streams::OpenStream;
@@ -33,23 +36,46 @@ const COMMENT: &[u8] = b":\n\n";
 const COMPLETE: &[u8] = b"event: complete\ndata: \n\n";
 
 /// Answers with a stream of `operation`'s results.
+///
+/// # Errors
+/// An answer that the caller has too many streams, or not the points for this one: the status tells
+/// it, so that a client waits before it comes again.
 pub(super) fn open<E: Executor>(
     edge: &Arc<Edge<E>>,
     operation: Operation,
     caller: Caller,
     request_id: RequestId,
-) -> Response {
-    let emissions = operation::run(edge, operation, &caller, request_id);
-    let state = Box::new(Streaming {
-        emissions: Some(emissions),
-        ending: Box::pin(auth::ending(caller, edge.clock.clone(), edge.shutdown.token())),
+) -> Result<Response, Box<Answer>> {
+    let held = match operation.open_stream() {
+        Ok(held) => held,
+        Err(fault) => return Err(Box::new(Answer::refused(fault, request_id))),
+    };
+    let mut emissions = operation::run(edge, operation, &caller, request_id);
+    // The first look at the stream is as far as the charge, which waits for nothing. Nobody is woken
+    // by it: the body looks again at once.
+    let (first, emissions) = match emissions.next().now_or_never() {
+        None => (None, Some(emissions)),
+        Some(None) => (Some(Bytes::from_static(COMPLETE)), None),
+        Some(Some(emission)) if is_rate_limited(&emission.answer) => {
+            return Err(Box::new(emission.answer));
+        }
+        Some(Some(emission)) => (Some(event(&emission)), Some(emissions)),
+    };
+    Ok(response(Streaming {
+        // The comment sends the headers on their way before the first event.
+        comment: Some(Bytes::from_static(COMMENT)),
+        first,
+        emissions,
+        ending: Box::pin(auth::ending(caller, edge.clock.clone(), edge.shutdown().token())),
         keep_alive: edge.settings.limits.event_stream_keep_alive,
         idle: Box::pin(tokio::time::sleep(edge.settings.limits.event_stream_keep_alive)),
+        _held: held,
         _open: OpenStream::count("sse"),
-    });
-    // The first comment sends the headers on their way before the first event.
-    let first = stream::iter([Bytes::from_static(COMMENT)]);
-    response(first.chain(stream::unfold(state, next)))
+    }))
+}
+
+fn is_rate_limited(answer: &Answer) -> bool {
+    matches!(answer.outcome(), Outcome::Refused(_, ErrorCode::RateLimited))
 }
 
 /// Answers with a stream that tells why there is none.
@@ -71,41 +97,46 @@ fn response(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     response
 }
 
+/// A running stream, piece by piece. Polled by hand: an idle one is to hold no more than this.
 struct Streaming {
+    comment: Option<Bytes>,
+    /// What the stream said at the first look.
+    first: Option<Bytes>,
     /// `None` once all is said.
     emissions: Option<BoxStream<'static, Emission>>,
     ending: Pin<Box<dyn Future<Output = Ending> + Send>>,
     keep_alive: Duration,
     idle: Pin<Box<Sleep>>,
+    _held: Open,
     _open: OpenStream,
 }
 
-/// The next piece of the body, and the state after it.
-async fn next(mut state: Box<Streaming>) -> Option<(Bytes, Box<Streaming>)> {
-    let piece = state.piece().await?;
-    Some((piece, state))
-}
+impl Stream for Streaming {
+    type Item = Bytes;
 
-impl Streaming {
-    async fn piece(&mut self) -> Option<Bytes> {
-        let emissions = self.emissions.as_mut()?;
-        let piece = tokio::select! {
-            biased;
-            _ = self.ending.as_mut() => {
-                self.emissions = None;
-                return None;
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let this = &mut *self;
+        if let Some(piece) = this.comment.take().or_else(|| this.first.take()) {
+            return Poll::Ready(Some(piece));
+        }
+        let Some(emissions) = this.emissions.as_mut() else { return Poll::Ready(None) };
+        if this.ending.as_mut().poll(context).is_ready() {
+            this.emissions = None;
+            return Poll::Ready(None);
+        }
+        let piece = match emissions.poll_next_unpin(context) {
+            Poll::Ready(Some(emission)) => event(&emission),
+            Poll::Ready(None) => {
+                this.emissions = None;
+                Bytes::from_static(COMPLETE)
             }
-            emission = emissions.next() => match emission {
-                Some(emission) => event(&emission),
-                None => {
-                    self.emissions = None;
-                    Bytes::from_static(COMPLETE)
-                }
-            },
-            () = self.idle.as_mut() => Bytes::from_static(COMMENT),
+            Poll::Pending => {
+                ready!(this.idle.as_mut().poll(context));
+                Bytes::from_static(COMMENT)
+            }
         };
-        self.idle.as_mut().reset(Instant::now() + self.keep_alive);
-        Some(piece)
+        this.idle.as_mut().reset(Instant::now() + this.keep_alive);
+        Poll::Ready(Some(piece))
     }
 }
 

@@ -17,8 +17,10 @@ use http_body_util::BodyExt;
 use super::Edge;
 use super::answer::{Answer, Outcome};
 use super::auth::{self, Caller, Credential};
+use super::budget::Payers;
 use super::fault::{ErrorCode, Fault};
-use super::negotiate::{self, Media};
+use super::limiter::Meter;
+use super::negotiate::{self, Acceptable, Media};
 use super::operation::{self, Operation, Parameters, UrlParameters};
 use super::origin;
 use super::peer::Peer;
@@ -124,9 +126,32 @@ impl<'a, E: Executor> Exchange<'a, E> {
         }
         let caller = match self.caller().await {
             Ok(caller) => caller,
-            Err(fault) => return refuse(fault),
+            Err(fault) => {
+                let meter = Meter::new(&self.edge.limiter, Payers::of(None, self.peer));
+                let mut response = refuse(refused_credential(fault, &meter));
+                meter.tell(response.headers_mut());
+                return response;
+            }
         };
-        let mut operation = match Operation::new(parameters, &self.edge.settings) {
+        let payers = Payers::of(caller.tenant, self.peer);
+        let meter = Meter::new(&self.edge.limiter, payers);
+        let mut response = self.run(parameters, method, acceptable, caller, &meter).await;
+        meter.tell(response.headers_mut());
+        response
+    }
+
+    /// Runs what `caller` asks for.
+    async fn run(
+        self,
+        parameters: Parameters,
+        method: Method,
+        acceptable: Acceptable,
+        caller: Caller,
+        meter: &Arc<Meter>,
+    ) -> Response {
+        let media = acceptable.single.unwrap_or(Media::Json);
+        let refuse = |fault| respond(&Answer::refused(fault, self.request_id), media);
+        let mut operation = match Operation::new(parameters, &self.edge.settings, meter) {
             Ok(operation) => operation,
             // GraphQL over SSE: what is wrong inside the document is told on the stream.
             Err(fault) if acceptable.single.is_none() && is_of_document(fault.code) => {
@@ -140,6 +165,7 @@ impl<'a, E: Executor> Exchange<'a, E> {
                 let id = self.headers.get("last-event-id").and_then(|id| id.to_str().ok());
                 operation.follow(id, &self.edge.settings.resumable_subscriptions);
                 event_stream::open(self.edge, operation, caller, self.request_id)
+                    .unwrap_or_else(|answer| respond(&answer, media))
             }
             (OperationType::Subscription, _, _) => refuse(not_acceptable("text/event-stream")),
             (OperationType::Query | OperationType::Mutation, _, Some(media)) => {
@@ -149,6 +175,7 @@ impl<'a, E: Executor> Exchange<'a, E> {
             }
             (OperationType::Query | OperationType::Mutation, _, None) => {
                 event_stream::open(self.edge, operation, caller, self.request_id)
+                    .unwrap_or_else(|answer| respond(&answer, media))
             }
         }
     }
@@ -174,6 +201,11 @@ pub(super) async fn authenticate<E>(
             Err(Fault::internal())
         }
     }
+}
+
+/// A refused credential is a guess, which its address pays for.
+pub(super) fn refused_credential(fault: Fault, meter: &Meter) -> Fault {
+    if fault.code == ErrorCode::Unauthenticated { meter.refused(fault) } else { fault }
 }
 
 fn is_of_document(code: ErrorCode) -> bool {

@@ -12,7 +12,7 @@
 //!   An error without one is a fault of ours: logged, and shown as `INTERNAL`.
 //! - Subscriptions named in [`EdgeSettings::resumable_subscriptions`] have payloads with a field
 //!   `cursor` and an argument `after`; event streams select the one and set the other by themselves.
-//! - `async_graphql::extensions::Analyzer` in the schema makes answers carry `extensions.cost`; any
+//! - [`Metering`] in the schema charges operations and makes answers carry `extensions.cost`; any
 //!   extension takes every field through the library's slower path, so measure before adding it.
 //! - A scalar that refuses an id says so by
 //!   `InputValueError::custom(…).with_extension("code", "INVALID_ID")`.
@@ -20,13 +20,16 @@
 
 mod answer;
 mod auth;
+mod budget;
 mod document;
 mod event_stream;
 mod explorer;
 mod fault;
 mod graphql;
 mod layers;
+mod limiter;
 mod negotiate;
+mod open;
 mod operation;
 mod origin;
 mod peer;
@@ -37,22 +40,27 @@ mod serve;
 mod settings;
 mod streams;
 mod websocket;
+mod write_time;
 
 use std::sync::Arc;
 
 use async_graphql::Executor;
-use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 
 /// A GraphQL request, for [`RequestContext::attach`].
 pub use async_graphql::Request as GraphqlRequest;
-pub use auth::{Authenticate, AuthenticationFailure, Caller, Credential, RequestContext, Standing};
+pub use auth::{
+    Authenticate, AuthenticationFailure, Caller, Credential, RequestContext, Standing, Tenant,
+};
+/// The routes of an edge, to serve.
+pub use axum::Router;
 pub use fault::ErrorCode;
+pub use limiter::{Limiter, Metering};
 pub use peer::Peer;
-pub use probes::{KeySetSource, NotReady, Readiness, TextSource};
+pub use probes::{KeySetSource, NotReady, Probes, Readiness, TextSource};
 pub use request_id::RequestId;
-pub use serve::{DRAIN_TIME_MAX, Shutdown, serve};
+pub use serve::{Shutdown, serve};
 pub use settings::*;
 
 use crate::sys::{Clock, IdGenerator};
@@ -63,20 +71,25 @@ pub struct Edge<E> {
     pub executor: E,
     /// Tells who is calling.
     pub authenticator: Arc<dyn Authenticate>,
-    /// Tells whether the server can work, for `/readyz`.
-    pub readiness: Arc<dyn Readiness>,
-    /// The Prometheus exposition for `/metrics`; without one the path does not exist.
-    pub metrics: Option<TextSource>,
+    /// What is served beside GraphQL, on any node.
+    pub probes: Probes,
     /// The JSON Web Key Set for `/.well-known/jwks.json` (RFC 7517).
     pub jwks: KeySetSource,
     /// Limits, environment, origins, field lists.
     pub settings: EdgeSettings,
+    /// What callers may still spend and open.
+    pub limiter: Limiter,
     /// For the expiry of credentials.
     pub clock: Clock,
     /// For request ids.
     pub ids: IdGenerator,
+}
+
+impl<E> Edge<E> {
     /// Ends open streams, and lets the server wait for them.
-    pub shutdown: Shutdown,
+    const fn shutdown(&self) -> &Shutdown {
+        &self.probes.shutdown
+    }
 }
 
 /// The routes of the edge. Other edges (payment hooks, carrier callbacks) merge theirs into it.
@@ -85,21 +98,30 @@ pub fn router<E: Executor>(edge: Edge<E>) -> Router {
     let graphql = get(graphql::get::<E>).post(graphql::post::<E>).fallback(graphql::wrong_method);
     let mut router = Router::new()
         .route("/graphql", graphql)
-        .route("/healthz", get(probes::healthz))
-        .route("/readyz", get(probes::readyz::<E>))
-        .route("/.well-known/jwks.json", get(probes::jwks::<E>));
-    if edge.metrics.is_some() {
-        router = router.route("/metrics", get(probes::metrics::<E>));
-    }
+        .route("/.well-known/jwks.json", get(probes::jwks::<E>))
+        .merge(probes::routes(edge.probes.clone()));
     if edge.settings.environment == Environment::Development {
         router = router.merge(explorer::routes());
     }
-    router
+    let router = router
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::wrong_method)
-        .layer(origin::cors(&edge.settings))
+        .layer(origin::cors(&edge.settings));
+    layered(router, edge.ids.clone()).with_state(edge)
+}
+
+/// The routes of a node that serves no GraphQL: only how it is.
+pub fn probe_router(probes: Probes, ids: IdGenerator) -> Router {
+    let router = probes::routes(probes)
+        .fallback(layers::not_found)
+        .method_not_allowed_fallback(layers::wrong_method);
+    layered(router, ids)
+}
+
+/// What every answer goes through, whatever the node is for.
+fn layered<S: Clone + Send + Sync + 'static>(router: Router<S>, ids: IdGenerator) -> Router<S> {
+    router
         .layer(from_fn(layers::catch_panics))
         .layer(from_fn(layers::secure))
-        .layer(from_fn_with_state(edge.ids.clone(), layers::identify))
-        .with_state(edge)
+        .layer(from_fn_with_state(ids, layers::identify))
 }

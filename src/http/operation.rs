@@ -19,6 +19,8 @@ use super::answer::{Answer, Outcome, Suggestions, View};
 use super::auth::{Caller, Standing};
 use super::document;
 use super::fault::{ErrorCode, Fault};
+use super::limiter::{self, Bill, Meter};
+use super::open::Open;
 use super::request_id::RequestId;
 use super::resume;
 use super::settings::{EdgeSettings, Environment};
@@ -78,9 +80,12 @@ impl Parameters {
     }
 }
 
-/// An operation that is within the limits.
+/// An operation that is within the limits on its form.
 pub(super) struct Operation {
     request: Request,
+    meter: Arc<Meter>,
+    /// Of the lists that it brings along.
+    items: usize,
     tree: ExecutableDocument,
     kind: OperationType,
     root_fields: usize,
@@ -95,11 +100,24 @@ pub(super) struct Emission {
 }
 
 impl Operation {
-    /// Reads and checks `parameters`.
+    /// Reads and checks `parameters`, for a caller whom `meter` charges.
     ///
     /// # Errors
-    /// As `document::read`; 400 if there is no document.
-    pub(super) fn new(parameters: Parameters, settings: &EdgeSettings) -> Result<Self, Fault> {
+    /// As `document::read`; 400 if there is no document; 429 if the caller has not even left what
+    /// the reading costs.
+    pub(super) fn new(
+        parameters: Parameters,
+        settings: &EdgeSettings,
+        meter: &Arc<Meter>,
+    ) -> Result<Self, Fault> {
+        Self::read(parameters, settings, meter).map_err(|fault| meter.refused(fault))
+    }
+
+    fn read(
+        parameters: Parameters,
+        settings: &EdgeSettings,
+        meter: &Arc<Meter>,
+    ) -> Result<Self, Fault> {
         let Parameters { query, operation_name, variables, .. } = parameters;
         let query = query.ok_or_else(|| Fault::bad_request("the parameter query is missing"))?;
         let name = operation_name.as_deref();
@@ -109,16 +127,33 @@ impl Operation {
         if read.shape.kind == OperationType::Subscription {
             resume::require_one_field(&read.tree, name)?;
         }
-        let mut request = Request::new(query).variables(variables);
+        // A stream holds its request for as long as it is open: without the text, which nobody reads
+        // any more, and with a tree that was copied, for the parser's vectors have room to spare.
+        let tree = match read.shape.kind {
+            OperationType::Subscription => read.tree.clone(),
+            OperationType::Query | OperationType::Mutation => read.tree,
+        };
+        let items = limiter::count_items(&tree, &variables);
+        let mut request = Request::new("").variables(variables);
         request.operation_name = operation_name;
         Ok(Self {
             request,
-            tree: read.tree,
+            meter: Arc::clone(meter),
+            items,
+            tree,
             kind: read.shape.kind,
             root_fields: read.shape.root_fields,
             introspects: read.shape.introspects,
             selects_cursor: false,
         })
+    }
+
+    /// Counts a stream of the caller's as open.
+    ///
+    /// # Errors
+    /// 429, if there are as many as there may be.
+    pub(super) fn open_stream(&self) -> Result<Open, Fault> {
+        self.meter.open_stream()
     }
 
     pub(super) fn kind(&self) -> OperationType {
@@ -165,6 +200,7 @@ pub(super) async fn execute<E: Executor>(
     request_id: RequestId,
 ) -> Answer {
     let kind = operation.kind;
+    let meter = Arc::clone(&operation.meter);
     let (request, view) = match prepare(&edge.settings, operation, caller, request_id) {
         Ok(prepared) => prepared,
         Err(fault) => return Answer::refused(fault, request_id),
@@ -174,7 +210,7 @@ pub(super) async fn execute<E: Executor>(
     let span = tracing::info_span!("graphql", request.id = %request_id, operation.type = %kind);
     let outcome = tokio::time::timeout(time_max, execution).instrument(span).await;
     let answer = match outcome {
-        Ok(Ok(response)) => Answer::executed(response, &view),
+        Ok(Ok(response)) => Answer::executed(response, &view).with_cost(meter.cost()),
         Ok(Err(_panic)) => Answer::refused(panicked(request_id), request_id),
         Err(_elapsed) => Answer::refused(timed_out(), request_id),
     };
@@ -221,22 +257,23 @@ fn prepare(
     caller: &Caller,
     request_id: RequestId,
 ) -> Result<(Request, View), Fault> {
-    let Operation { mut request, tree, root_fields, introspects, .. } = operation;
+    let Operation { mut request, tree, meter, items, root_fields, introspects, .. } = operation;
     let trusted = match (settings.environment, caller.standing) {
         (Environment::Development, _) | (Environment::Production, Standing::Known) => true,
         (Environment::Production, Standing::Anonymous) => false,
     };
     if !trusted {
         if introspects {
-            return Err(Fault::invalid("introspection is off for anonymous callers"));
+            let fault = Fault::invalid("introspection is off for anonymous callers");
+            return Err(meter.refused(fault));
         }
         request = request.disable_introspection();
     }
     request.set_parsed_query(tree);
+    let request = request.data(Bill { meter, items });
     let view = View {
         request_id,
         errors_max: settings.limits.errors_max,
-        complexity_max: settings.limits.complexity_max,
         suggestions: if trusted { Suggestions::Shown } else { Suggestions::Hidden },
         single_root_field: root_fields == 1,
     };

@@ -19,11 +19,13 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 pub(super) fn cors(settings: &EdgeSettings) -> CorsLayer {
     let last_event_id = HeaderName::from_static("last-event-id");
     let request_id = HeaderName::from_static("x-request-id");
+    let rate_limit = HeaderName::from_static("ratelimit");
+    let rate_limit_policy = HeaderName::from_static("ratelimit-policy");
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(settings.allowed_origins.iter().cloned()))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, last_event_id])
-        .expose_headers([request_id, RETRY_AFTER, WWW_AUTHENTICATE])
+        .expose_headers([request_id, rate_limit, rate_limit_policy, RETRY_AFTER, WWW_AUTHENTICATE])
         .max_age(PREFLIGHT_AGE)
 }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use async_graphql::Executor;
 use async_trait::async_trait;
+use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use futures::future::BoxFuture;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
-use super::Edge;
+use super::{Edge, Shutdown};
 
 /// Makes a text at the time of asking.
 pub type TextSource = Arc<dyn Fn() -> String + Send + Sync>;
@@ -36,17 +38,37 @@ pub trait Readiness: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NotReady(pub &'static str);
 
+/// What a node tells of itself, whatever it is for. Cheap to clone.
+#[derive(Clone)]
+pub struct Probes {
+    /// Tells whether the node can work, for `/readyz`.
+    pub readiness: Arc<dyn Readiness>,
+    /// The Prometheus exposition for `/metrics`; without one the path does not exist.
+    pub metrics: Option<TextSource>,
+    /// Tells that the node stops.
+    pub shutdown: Shutdown,
+}
+
+/// The routes that ask `probes`.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(probes: Probes) -> Router<S> {
+    let mut router = Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz));
+    if probes.metrics.is_some() {
+        router = router.route("/metrics", get(metrics));
+    }
+    router.with_state(probes)
+}
+
 /// 200 as long as the process answers at all.
-pub(super) async fn healthz() -> Response {
+async fn healthz() -> Response {
     json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned())
 }
 
 /// 200 if the node can work, 503 if not or if it stops: a load balancer sends nothing more then.
-pub(super) async fn readyz<E: Executor>(State(edge): State<Arc<Edge<E>>>) -> Response {
-    let ready = if edge.shutdown.token().is_cancelled() {
+async fn readyz(State(probes): State<Probes>) -> Response {
+    let ready = if probes.shutdown.token().is_cancelled() {
         Err(NotReady("stopping"))
     } else {
-        edge.readiness.check().await
+        probes.readiness.check().await
     };
     match ready {
         Ok(()) => json(StatusCode::OK, r#"{"status":"ready"}"#.to_owned()),
@@ -58,8 +80,8 @@ pub(super) async fn readyz<E: Executor>(State(edge): State<Arc<Edge<E>>>) -> Res
 }
 
 /// The Prometheus text exposition, format 0.0.4.
-pub(super) async fn metrics<E: Executor>(State(edge): State<Arc<Edge<E>>>) -> Response {
-    let text = edge.metrics.as_ref().map(|render| render()).unwrap_or_default();
+async fn metrics(State(probes): State<Probes>) -> Response {
+    let text = probes.metrics.as_ref().map(|render| render()).unwrap_or_default();
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 

@@ -102,5 +102,8 @@ fn select_cursor(field: &mut Field) {
         selection_set: Positioned::new(SelectionSet::default(), pos),
     };
     let selection = Selection::Field(Positioned::new(cursor, pos));
-    field.selection_set.node.items.push(Positioned::new(selection, pos));
+    let items = &mut field.selection_set.node.items;
+    // Room for one, not for four: the stream holds it for as long as it is open.
+    items.reserve_exact(1);
+    items.push(Positioned::new(selection, pos));
 }

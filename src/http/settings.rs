@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use http::HeaderValue;
+use ipnet::IpNet;
 
 /// Request body, in bytes: 256 KiB holds a full batch of 1,000 messages of ordinary length.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -37,6 +38,9 @@ pub const SOCKET_INIT_WAIT: Duration = Duration::from_secs(3);
 /// Between two pings on a WebSocket, and the wait for the answer to one. Below the usual 30 s to
 /// 60 s after which proxies drop an idle connection.
 pub const SOCKET_PING_INTERVAL: Duration = Duration::from_secs(12);
+/// Streams at a time of one account, over event streams and WebSockets together; of strangers, of
+/// one address. 10,000 idle ones take 250 MB.
+pub const STREAMS_PER_ACCOUNT_MAX: usize = 10_000;
 /// Between two comments on an idle event stream.
 pub const EVENT_STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -74,6 +78,8 @@ pub struct GraphqlLimits {
     pub socket_init_wait: Duration,
     /// Between pings on a WebSocket.
     pub socket_ping_interval: Duration,
+    /// Streams at a time of one account.
+    pub streams_per_account_max: usize,
     /// Between comments on an event stream.
     pub event_stream_keep_alive: Duration,
 }
@@ -96,7 +102,41 @@ impl Default for GraphqlLimits {
             socket_message_bytes_max: SOCKET_MESSAGE_BYTES_MAX,
             socket_init_wait: SOCKET_INIT_WAIT,
             socket_ping_interval: SOCKET_PING_INTERVAL,
+            streams_per_account_max: STREAMS_PER_ACCOUNT_MAX,
             event_stream_keep_alive: EVENT_STREAM_KEEP_ALIVE,
+        }
+    }
+}
+
+/// What may be spent at one rate, in points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Steadily, a second; at least 1.
+    pub points_per_s: u64,
+    /// At once, after a pause; at least 1.
+    pub points_burst: u64,
+}
+
+/// What callers may spend on this node. An operation costs its complexity, and a point for each
+/// item of a list that it brings along: a message that is sent costs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Each API key or log-in.
+    pub credential: Rate,
+    /// Each account, with all its credentials.
+    pub account: Rate,
+    /// Strangers from one address, and whoever tries credentials there.
+    pub address: Rate,
+}
+
+impl Default for RateLimits {
+    /// Above what one node can do for known callers, so that they bound mistakes and not work;
+    /// strangers only log in and sign up.
+    fn default() -> Self {
+        Self {
+            credential: Rate { points_per_s: 100_000, points_burst: 500_000 },
+            account: Rate { points_per_s: 200_000, points_burst: 1_000_000 },
+            address: Rate { points_per_s: 1_000, points_burst: 20_000 },
         }
     }
 }
@@ -115,6 +155,8 @@ pub enum Environment {
 pub struct EdgeSettings {
     /// The GraphQL limits.
     pub limits: GraphqlLimits,
+    /// What callers may spend.
+    pub rates: RateLimits,
     /// Development or production.
     pub environment: Environment,
     /// Origins (`https://app.example.com`) whose pages may call this server from a browser, besides
@@ -132,10 +174,43 @@ impl EdgeSettings {
     pub fn new(environment: Environment) -> Self {
         Self {
             limits: GraphqlLimits::default(),
+            rates: RateLimits::default(),
             environment,
             allowed_origins: Vec::new(),
             sensitive_mutations: Vec::new(),
             resumable_subscriptions: Vec::new(),
+        }
+    }
+}
+
+/// Wait for a client that takes nothing of what is written to it.
+pub const WRITE_TIME_MAX: Duration = Duration::from_secs(30);
+/// Connections at a time from one address: many dashboards behind one office's address. Idle ones
+/// with a stream take 250 MB.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 10_000;
+/// What a stop waits for requests and sockets to end.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// How connections are served.
+#[derive(Clone, Debug)]
+pub struct ConnectionSettings {
+    /// Wait for a client that takes nothing.
+    pub write_time_max: Duration,
+    /// Connections at a time from one address; those of trusted proxies are not counted.
+    pub connections_per_address_max: usize,
+    /// Proxies whose `X-Forwarded-For` names the client.
+    pub trusted_proxies: Vec<IpNet>,
+    /// What a stop waits for requests and sockets to end.
+    pub drain_time_max: Duration,
+}
+
+impl Default for ConnectionSettings {
+    fn default() -> Self {
+        Self {
+            write_time_max: WRITE_TIME_MAX,
+            connections_per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
+            trusted_proxies: Vec::new(),
+            drain_time_max: DRAIN_TIME_MAX,
         }
     }
 }

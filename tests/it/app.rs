@@ -1,11 +1,14 @@
 //! A node as a whole: it starts, serves, knows its store again, and stops in good order.
 
+use std::time::Duration;
+
 use heliograph::app::{AppParts, StartError, Stopped, open_platform};
 use heliograph::authz::Actor;
 use heliograph::carriers::registry;
 use heliograph::config::{NodeRole, Settings};
 use heliograph::db::Store;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{PATIENCE, Served, TestHouse, both_stores, within};
 
@@ -67,13 +70,34 @@ both_stores! {
         second.stop().await;
     }
 
-    async fn a_worker_serves_no_http(house: TestHouse) {
+    async fn a_worker_tells_how_it_is_and_serves_nothing_else(house: TestHouse) {
         let worker = house
             .serve_with(|settings| settings.server.roles = vec![NodeRole::Worker])
             .await
             .unwrap();
-        assert_eq!(worker.platform().settings.server.listen.port(), 0, "nothing was bound");
+        assert_eq!(statuses(&worker).await, [200, 200]);
+        let (status, metrics) = worker.get("/metrics").await;
+        assert_eq!((status, metrics.contains("heliograph_build_info{version=")), (200, true));
+        for path in ["/", "/graphql", "/graphiql", "/.well-known/jwks.json"] {
+            assert_eq!(worker.get(path).await.0, 404, "{path}");
+        }
         assert_eq!(worker.stop().await, Stopped::InTime);
+    }
+
+    async fn a_stop_takes_no_longer_than_the_setting_and_says_if_that_was_too_short(house: TestHouse) {
+        let served =
+            house.serve_with(|settings| settings.server.shutdown_timeout_s = 1).await.unwrap();
+        let address = served.platform().settings.server.listen;
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+            content-length: 100\r\nexpect: 100-continue\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server has begun with the request when it asks for the body, which never comes.
+        within(PATIENCE, stream.read_exact(&mut [0; 12])).await.unwrap();
+        let stopped = tokio::time::timeout(Duration::from_secs(5), served.app.stop()).await;
+        assert_eq!(stopped.unwrap(), Stopped::Late);
+        // The store was closed all the same: it can be served anew.
+        house.serve().await.stop().await;
     }
 
     async fn many_nodes_may_start_at_once_on_an_untouched_store(house: TestHouse) {

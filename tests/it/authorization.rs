@@ -56,19 +56,11 @@ const INTROSPECTION: &str = "{
 both_stores! {
     #[doc = "Asks for ids of nothing: whoever may ask is told that it is not there, and nothing changes."]
     async fn every_field_is_for_whom_the_policy_says(house: TestHouse) {
-        let node = node(&house).await;
-        let objects = Objects::make(&node).await;
-        let callers = callers::all(&node, &objects).await;
-        for field in FIELDS {
-            let variables = json!({ "id": objects.unknown(field) });
-            for caller in &callers {
-                let answer = ask(&node, caller, field, &variables).await;
-                let expected = caller.verdict(field.access);
-                let found = Verdict::of(&answer);
-                assert_eq!(found, expected, "{} as {}: {answer}", field.name, caller.label);
-            }
-        }
-        node.stop().await;
+        walk_the_matrix(&house, Way::Http).await;
+    }
+
+    async fn every_field_is_for_the_same_over_websocket(house: TestHouse) {
+        walk_the_matrix(&house, Way::WebSocket).await;
     }
 
     async fn what_is_another_accounts_is_answered_like_what_is_not_there(house: TestHouse) {
@@ -82,6 +74,9 @@ both_stores! {
             let nothing = ask(&node, &stranger, field, &unknown).await;
             let variables = json!({ "id": foreign });
             let hidden = ask(&node, &stranger, field, &variables).await;
+            assert_eq!(what_it_says(&hidden), what_it_says(&nothing), "{}", field.name);
+            let hidden = stranger.over_socket(&node, field.document, &variables).await;
+            let nothing = stranger.over_socket(&node, field.document, &unknown).await;
             assert_eq!(what_it_says(&hidden), what_it_says(&nothing), "{}", field.name);
             // And it is there.
             let seen = ask(&node, &owner, field, &variables).await;
@@ -124,9 +119,12 @@ both_stores! {
         let objects = Objects::make(&node).await;
         let secrets = objects.secrets();
         for caller in callers::all(&node, &objects).await.iter().filter(|caller| caller.is_outside()) {
-            let answer = caller.first_event(&node).await.to_string();
-            for secret in &secrets {
-                assert!(!answer.contains(secret), "{}: {answer}", caller.label);
+            let over_sse = caller.first_event(&node).await;
+            let over_socket = caller.over_socket(&node, fields::EVENTS, &json!({})).await;
+            for answer in [over_sse.to_string(), over_socket.to_string()] {
+                for secret in &secrets {
+                    assert!(!answer.contains(secret), "{}: {answer}", caller.label);
+                }
             }
         }
         node.stop().await;
@@ -166,6 +164,33 @@ both_stores! {
         }
         node.stop().await;
     }
+}
+
+/// How the matrix is asked: POST, and event streams for subscriptions; or WebSockets for all.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Http,
+    WebSocket,
+}
+
+/// Everybody asks for everything. A walk of its own for each way: the last field ends log-ins.
+async fn walk_the_matrix(house: &TestHouse, way: Way) {
+    let node = node(house).await;
+    let objects = Objects::make(&node).await;
+    let callers = callers::all(&node, &objects).await;
+    for field in FIELDS {
+        let variables = json!({ "id": objects.unknown(field) });
+        for caller in &callers {
+            let answer = match way {
+                Way::Http => ask(&node, caller, field, &variables).await,
+                Way::WebSocket => caller.over_socket(&node, field.document, &variables).await,
+            };
+            let expected = caller.verdict(field.access);
+            let found = Verdict::of(&answer);
+            assert_eq!(found, expected, "{} as {}: {answer}", field.name, caller.label);
+        }
+    }
+    node.stop().await;
 }
 
 /// A node that serves and sends nothing: what is made stays as it is.

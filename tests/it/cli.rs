@@ -122,6 +122,21 @@ fn wrong_settings_and_flags_end_with_code_2() {
     assert_eq!(unknown_key.status.code(), Some(2));
     assert!(text(&unknown_key.stderr).contains("listen_at"), "{}", text(&unknown_key.stderr));
 
+    let faults = "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\nwrite_timeout_s = 0\n\
+        [rate_limits]\naddress_points_burst = 0\n[graphql]\nstreams_per_account_max = 0\n";
+    std::fs::write(&file, faults).unwrap();
+    let out_of_range = run(&["migrate", "up", "--config", path(&file)]);
+    assert_eq!(out_of_range.status.code(), Some(2));
+    for name in [
+        "server.trusted_proxies",
+        "server.write_timeout_s",
+        "rate_limits.address_points_burst",
+        "graphql.streams_per_account_max",
+    ] {
+        let said = text(&out_of_range.stderr);
+        assert!(said.contains(name), "{said}");
+    }
+
     assert_eq!(run(&["serve", "--roles", "api,cook"]).status.code(), Some(2));
     assert_eq!(run(&["frobnicate"]).status.code(), Some(2));
     assert_eq!(run(&["--help"]).status.code(), Some(0));

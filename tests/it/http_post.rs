@@ -245,7 +245,10 @@ async fn introspection_and_suggestions_are_closed_to_strangers_in_production() {
 async fn cost_is_told() {
     let toy = Toy::start().await;
     let (_, answer) = toy.query("{hello items(first: 3) {n}}").await;
-    let cost = json!({"requested": 4, "remaining": 4_996});
+    let cost = json!({"requested": 4, "remaining": 19_996});
+    assert_eq!(answer["extensions"], json!({ "cost": cost }));
+    let (_, answer) = toy.query("mutation {count(names: [\"a\", \"b\"])}").await;
+    let cost = json!({"requested": 3, "remaining": 19_993});
     assert_eq!(answer["extensions"], json!({ "cost": cost }));
 }
 

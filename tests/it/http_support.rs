@@ -10,19 +10,24 @@ use async_graphql::{
     ScalarType, Schema, SimpleObject, Subscription, Value,
 };
 use async_trait::async_trait;
+use entity::ids::AccountId;
 use entity::time::UnixMillis;
 use futures::Stream;
 use heliograph::http::{
-    Authenticate, AuthenticationFailure, Caller, Credential, Edge, EdgeSettings, Environment,
-    NotReady, Readiness, RequestContext, RequestId, Shutdown, Standing, router, serve,
+    Authenticate, AuthenticationFailure, Caller, ConnectionSettings, Credential, Edge,
+    EdgeSettings, Environment, Limiter, Metering, NotReady, Probes, Readiness, RequestContext,
+    RequestId, Shutdown, Standing, Tenant, router, serve,
 };
 use heliograph::sys::{Clock, IdGenerator, ManualClock, Randomness};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// The token that the toy authenticator takes; it expires at [`EXPIRES_AT`].
 pub const TOKEN: &str = "toy-token";
+/// The token of somebody in another account.
+pub const OTHER_TOKEN: &str = "other-toy-token";
 /// When the toy server's clock stands at its start.
 pub const START: UnixMillis = UnixMillis(1_800_000_000_000);
 /// Ten minutes later, as an access token.
@@ -144,6 +149,11 @@ impl Mutation {
         ctx.data_unchecked::<Guesses>().0.fetch_add(1, Ordering::SeqCst) as i32 + 1
     }
 
+    /// One point, and one for each name.
+    async fn count(&self, names: Vec<String>) -> usize {
+        names.len()
+    }
+
     async fn rename(&self, to: String) -> String {
         to
     }
@@ -247,6 +257,7 @@ impl Authenticate for ToyAuthenticator {
     ) -> Result<Caller, AuthenticationFailure> {
         let (name, standing) = match credential {
             Credential::Bearer(TOKEN) => ("known", Standing::Known),
+            Credential::Bearer(OTHER_TOKEN) => ("other", Standing::Known),
             Credential::Bearer("busy") => {
                 return Err(AuthenticationFailure::RateLimited { retry_after_ms: 2_500 });
             }
@@ -260,8 +271,18 @@ impl Authenticate for ToyAuthenticator {
             expires_at: Some(EXPIRES_AT),
             revoked: self.revoked.clone(),
             standing,
+            tenant: match name {
+                "known" => Some(tenant(1)),
+                "other" => Some(tenant(2)),
+                _ => None,
+            },
         })
     }
+}
+
+fn tenant(number: u128) -> Tenant {
+    let account = AccountId(Uuid::from_u128(number));
+    Tenant { credential: Uuid::from_u128(number), account }
 }
 
 struct Ready(bool);
@@ -300,6 +321,11 @@ impl Toy {
     }
 
     pub async fn start_with(settings: EdgeSettings) -> Self {
+        Self::start_behind(settings, ConnectionSettings::default()).await
+    }
+
+    /// The same, with connections served otherwise.
+    pub async fn start_behind(settings: EdgeSettings, connections: ConnectionSettings) -> Self {
         let clock = ManualClock::starting_at(START);
         let (revoked, stop) = (CancellationToken::new(), CancellationToken::new());
         let alive = Alive::default();
@@ -307,24 +333,27 @@ impl Toy {
             .data(Guesses::default())
             .data(alive.clone())
             .limit_complexity(settings.limits.complexity_max)
-            .extension(async_graphql::extensions::Analyzer)
+            .extension(Metering)
             .finish();
         let shutdown = Shutdown::on(stop.clone());
         let ready = settings.environment == Environment::Development;
         let app = router(Edge {
             executor: schema,
             authenticator: Arc::new(ToyAuthenticator { revoked: revoked.clone() }),
-            readiness: Arc::new(Ready(ready)),
-            metrics: Some(Arc::new(|| "toy_metric 1\n".to_owned())),
+            probes: Probes {
+                readiness: Arc::new(Ready(ready)),
+                metrics: Some(Arc::new(|| "toy_metric 1\n".to_owned())),
+                shutdown: shutdown.clone(),
+            },
             jwks: Arc::new(|| Box::pin(async { Some(r#"{"keys":[]}"#.to_owned()) })),
+            limiter: Limiter::new(clock.clock(), &settings),
             settings,
             clock: clock.clock(),
             ids: IdGenerator::new(Clock::system(), Randomness::seeded(1)),
-            shutdown: shutdown.clone(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let served = tokio::spawn(serve(listener, app, shutdown));
+        let served = tokio::spawn(serve(listener, app, connections, shutdown));
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         Self { address, clock, revoked, stop, served, alive, http }
     }

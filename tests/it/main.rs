@@ -23,6 +23,7 @@ mod http_clients;
 mod http_event_stream;
 mod http_limits;
 mod http_post;
+mod http_rates;
 mod http_routes;
 mod http_socket;
 mod http_support;

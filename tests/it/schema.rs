@@ -94,3 +94,58 @@ fn nothing_that_was_released_is_broken() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+/// What the name of an input's field ends with, if it holds a secret.
+const SECRETS: &[&str] = &["password", "token", "link", "secret", "code"];
+
+#[test]
+fn mutations_that_take_a_secret_are_known_to_the_edge() {
+    let contract = Contract::parse(&read("schema.graphql"));
+    let mutations = fields_of(&contract, "Mutation");
+    let takes_secret = |field: &document::Field| {
+        let names = field.arguments.iter().flat_map(|(name, argument)| {
+            let mut names = vec![name.clone()];
+            input_names(&contract, document::named(&argument.ty), &mut names);
+            names
+        });
+        names.into_iter().any(|name| {
+            let name = name.to_lowercase();
+            SECRETS.iter().any(|secret| name.ends_with(secret))
+        })
+    };
+    let found = mutations.iter().filter(|(_, field)| takes_secret(field));
+    let found: Vec<&str> = found.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(heliograph::app::SENSITIVE_MUTATIONS, found);
+}
+
+#[test]
+fn subscriptions_that_resume_are_known_to_the_edge() {
+    let contract = Contract::parse(&read("schema.graphql"));
+    let subscriptions = fields_of(&contract, "Subscription");
+    let found = subscriptions.iter().filter(|(_, field)| field.arguments.contains_key("after"));
+    let found: Vec<&str> = found.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(heliograph::app::RESUMABLE_SUBSCRIPTIONS, found);
+}
+
+fn fields_of<'a>(
+    contract: &'a Contract,
+    name: &str,
+) -> &'a std::collections::BTreeMap<String, document::Field> {
+    match &contract.types[name].kind {
+        document::Kind::Object(object) => &object.fields,
+        other => panic!("{name} is {other:?}"),
+    }
+}
+
+/// The names of all fields of an input, those of the inputs in it included.
+fn input_names(contract: &Contract, ty: &str, names: &mut Vec<String>) {
+    let Some(document::Kind::Input(fields)) = contract.types.get(ty).map(|it| &it.kind) else {
+        return;
+    };
+    for (name, field) in fields {
+        if !names.contains(name) {
+            names.push(name.clone());
+            input_names(contract, document::named(&field.ty), names);
+        }
+    }
+}

@@ -113,7 +113,8 @@ impl MessagesSubscription {
             Err(Error::Rejected(rejection)) => return Err(refused(rejection)),
             Err(Error::Failed(failed)) => return Err(failed.into()),
         };
-        let feed = Feed { ctx, subscription, wanted };
+        // Boxed: the future that waits for the next event would else hold room for it twice.
+        let feed = Box::new(Feed { ctx, subscription, wanted });
         Ok(unfold(Some(feed), |feed| async {
             let mut feed = feed?;
             match feed.next().await {
@@ -144,7 +145,8 @@ impl Feed {
                         request.id = %self.ctx.request_id, %error,
                         "a stream cannot read the event log; trying again"
                     );
-                    self.ctx.clock.sleep(POLL_INTERVAL).await;
+                    // Boxed, for it is seldom.
+                    Box::pin(self.ctx.clock.sleep(POLL_INTERVAL)).await;
                 }
                 Err(rejection) => return Err(refused(rejection)),
             }

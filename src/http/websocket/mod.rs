@@ -68,7 +68,7 @@ pub(super) async fn open<E: Executor>(
         });
     }
     let authorization = parts.headers.remove(AUTHORIZATION);
-    let running = edge.shutdown.running();
+    let running = edge.shutdown().running();
     upgrade.on_upgrade(move |socket| async move {
         // Boxed, as the future that carries it lives twice for the time of the hand-over.
         Box::pin(Session::new(edge, authorization, peer).run(socket)).await;

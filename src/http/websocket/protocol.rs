@@ -37,6 +37,8 @@ pub(super) enum CloseReason {
     SubscriberAlreadyExists,
     /// 4429.
     TooManyInitialisationRequests,
+    /// 4429: the address has tried too many credentials. Clients do not come again by themselves.
+    TooManyRequests,
     /// 4500.
     InternalServerError,
     /// 1013: the credential could not be checked now.
@@ -54,7 +56,7 @@ impl CloseReason {
             Self::SubprotocolNotAcceptable => 4406,
             Self::InitialisationTimeout => 4408,
             Self::SubscriberAlreadyExists => 4409,
-            Self::TooManyInitialisationRequests => 4429,
+            Self::TooManyInitialisationRequests | Self::TooManyRequests => 4429,
             Self::InternalServerError => 4500,
             Self::TryAgainLater => 1013,
             Self::GoingAway => 1001,
@@ -73,6 +75,7 @@ impl CloseReason {
             Self::InitialisationTimeout => "Connection initialisation timeout",
             Self::SubscriberAlreadyExists => "Subscriber for this id already exists",
             Self::TooManyInitialisationRequests => "Too many initialisation requests",
+            Self::TooManyRequests => "Too many requests",
             Self::InternalServerError => "Internal server error",
             Self::TryAgainLater => "Try again later",
             Self::GoingAway => "Server is stopping",

@@ -19,8 +19,11 @@ use super::protocol::{self, ClientMessage, CloseReason, ServerMessage};
 use crate::http::Edge;
 use crate::http::answer::{Answer, Outcome};
 use crate::http::auth::{self, Caller, Credential, Ending};
+use crate::http::budget::Payers;
 use crate::http::fault::{ErrorCode, Fault};
-use crate::http::graphql::authenticate;
+use crate::http::graphql::{authenticate, refused_credential};
+use crate::http::limiter::Meter;
+use crate::http::open::Open;
 use crate::http::operation::{self, Operation, Parameters};
 use crate::http::peer::Peer;
 use crate::http::request_id::RequestId;
@@ -53,12 +56,14 @@ struct Running {
     abort: AbortHandle,
     /// Whether a result has been sent: what fails before is an `error`, after it a `next`.
     started: bool,
+    /// Of subscriptions, which last.
+    _held: Option<Open>,
     _open: OpenStream,
 }
 
 impl<E: Executor> Session<E> {
     pub(super) fn new(edge: Arc<Edge<E>>, authorization: Option<HeaderValue>, peer: Peer) -> Self {
-        let stop = edge.shutdown.token();
+        let stop = edge.shutdown().token();
         let ending = Box::pin(async move {
             stop.cancelled().await;
             Ending::ServerStops
@@ -174,9 +179,9 @@ impl<E: Executor> Session<E> {
         let request_id = self.request_id();
         let caller = match authenticate(&self.edge, credential, self.peer, request_id).await {
             Ok(caller) => caller,
-            Err(fault) => return close(refusal(fault.code)),
+            Err(fault) => return close(self.refusal(fault)),
         };
-        let (clock, stop) = (self.edge.clock.clone(), self.edge.shutdown.token());
+        let (clock, stop) = (self.edge.clock.clone(), self.edge.shutdown().token());
         self.ending = Box::pin(auth::ending(caller.clone(), clock, stop));
         self.caller = Some(caller);
         self.send(socket, ServerMessage::ConnectionAck).await
@@ -196,14 +201,9 @@ impl<E: Executor> Session<E> {
             return close(CloseReason::BadRequest("Payload does not fit"));
         };
         let request_id = self.request_id();
-        let max = self.edge.settings.limits.socket_subscriptions_max;
-        let operation = if self.running.len() < max {
-            Operation::new(parameters, &self.edge.settings)
-        } else {
-            Err(too_many(max))
-        };
-        let operation = match operation {
-            Ok(operation) => operation,
+        let meter = Meter::new(&self.edge.limiter, Payers::of(caller.tenant, self.peer));
+        let (operation, held) = match self.admit(parameters, &meter) {
+            Ok(admitted) => admitted,
             Err(fault) => {
                 let answer = Answer::refused(fault, request_id);
                 let message = ServerMessage::Error { id: &id, payload: answer.errors() };
@@ -222,9 +222,28 @@ impl<E: Executor> Session<E> {
         let end = stream::once(async move { (end_id, Event::End) })
             .filter(move |_| std::future::ready(!aborted.is_aborted()));
         self.events.push(answers.chain(end).boxed());
-        let running = Running { abort, started, _open: OpenStream::count("websocket") };
+        let _open = OpenStream::count("websocket");
+        let running = Running { abort, started, _held: held, _open };
         self.running.insert(id, running);
         ControlFlow::Continue(())
+    }
+
+    /// An operation that the socket has room for, and its place among the account's streams.
+    fn admit(
+        &self,
+        parameters: Parameters,
+        meter: &Arc<Meter>,
+    ) -> Result<(Operation, Option<Open>), Fault> {
+        let max = self.edge.settings.limits.socket_subscriptions_max;
+        if self.running.len() >= max {
+            return Err(meter.refused(too_many(max)));
+        }
+        let operation = Operation::new(parameters, &self.edge.settings, meter)?;
+        let held = match operation.kind() {
+            OperationType::Subscription => Some(operation.open_stream()?),
+            OperationType::Query | OperationType::Mutation => None,
+        };
+        Ok((operation, held))
     }
 
     async fn pass_on(&mut self, socket: &mut WebSocket, id: &Arc<str>, event: Event) -> Flow {
@@ -260,6 +279,25 @@ impl<E: Executor> Session<E> {
         }
     }
 
+    /// The close that a failed authentication becomes.
+    fn refusal(&self, fault: Fault) -> CloseReason {
+        let was_limited = fault.code == ErrorCode::RateLimited;
+        let meter = Meter::new(&self.edge.limiter, Payers::of(None, self.peer));
+        match refused_credential(fault, &meter).code {
+            ErrorCode::Unauthenticated | ErrorCode::Forbidden => CloseReason::Forbidden,
+            ErrorCode::RateLimited if !was_limited => CloseReason::TooManyRequests,
+            ErrorCode::RateLimited | ErrorCode::Unavailable => CloseReason::TryAgainLater,
+            ErrorCode::BadRequest
+            | ErrorCode::GraphqlParseFailed
+            | ErrorCode::GraphqlValidationFailed
+            | ErrorCode::InvalidId
+            | ErrorCode::QueryTooComplex
+            | ErrorCode::PayloadTooLarge
+            | ErrorCode::EventCursorExpired
+            | ErrorCode::Internal => CloseReason::InternalServerError,
+        }
+    }
+
     fn request_id(&self) -> RequestId {
         self.edge.ids.next()
     }
@@ -275,22 +313,6 @@ fn end(ending: Ending) -> Flow {
         Ending::CredentialRevoked => CloseReason::CredentialRevoked,
         Ending::ServerStops => CloseReason::GoingAway,
     })
-}
-
-/// The close that a failed authentication becomes.
-fn refusal(code: ErrorCode) -> CloseReason {
-    match code {
-        ErrorCode::Unauthenticated | ErrorCode::Forbidden => CloseReason::Forbidden,
-        ErrorCode::RateLimited | ErrorCode::Unavailable => CloseReason::TryAgainLater,
-        ErrorCode::BadRequest
-        | ErrorCode::GraphqlParseFailed
-        | ErrorCode::GraphqlValidationFailed
-        | ErrorCode::InvalidId
-        | ErrorCode::QueryTooComplex
-        | ErrorCode::PayloadTooLarge
-        | ErrorCode::EventCursorExpired
-        | ErrorCode::Internal => CloseReason::InternalServerError,
-    }
 }
 
 fn too_many(max: usize) -> Fault {

@@ -2,9 +2,14 @@
 
 use entity::enums::{EventKind, Role};
 use entity::ids::{AccountId, ApiKeyId};
+use futures::{SinkExt, StreamExt};
 use heliograph::authz::{Action, Scope, Subject};
 use heliograph::identity::{IdentityService, LogIn, SignedIn};
 use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 use uuid::Uuid;
 
 use super::fields::{Access, EVENTS, Kind, NodeKind};
@@ -119,6 +124,48 @@ impl Caller {
         let wanted = |answer: &Value| answer["data"]["messageEvents"]["__typename"] == type_name;
         let answer = within(PATIENCE, self.event(node, wanted)).await;
         answer["data"]["messageEvents"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The answer over a WebSocket: of a query or mutation, or a stream's first event. A refused
+    /// credential is told by closing the socket.
+    pub async fn over_socket(&self, node: &Served, document: &str, variables: &Value) -> Value {
+        within(PATIENCE, self.socket_answer(node, document, variables)).await
+    }
+
+    async fn socket_answer(&self, node: &Served, document: &str, variables: &Value) -> Value {
+        let url = format!("{}/graphql", node.url.replace("http://", "ws://"));
+        let mut request = url.into_client_request().unwrap();
+        let protocol = HeaderValue::from_static("graphql-transport-ws");
+        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        let (mut socket, _) = connect_async(request).await.unwrap();
+        let payload = match &self.credential {
+            Some(credential) => json!({ "authorization": format!("Bearer {credential}") }),
+            None => json!({}),
+        };
+        let subscribe = json!({ "query": document, "variables": variables });
+        for message in [
+            json!({ "type": "connection_init", "payload": payload }),
+            json!({ "type": "subscribe", "id": "1", "payload": subscribe }),
+        ] {
+            socket.send(Message::text(message.to_string())).await.unwrap();
+        }
+        loop {
+            match socket.next().await.unwrap().unwrap() {
+                Message::Text(text) => {
+                    let mut message: Value = serde_json::from_str(&text).unwrap();
+                    match message["type"].as_str().unwrap() {
+                        "next" => return message["payload"].take(),
+                        "error" => return json!({ "errors": message["payload"].take() }),
+                        _ => {}
+                    }
+                }
+                Message::Close(Some(frame)) if u16::from(frame.code) == 4403 => {
+                    return json!({ "errors": [{ "extensions": { "code": "UNAUTHENTICATED" } }] });
+                }
+                Message::Close(frame) => panic!("closed with {frame:?}"),
+                _ => {}
+            }
+        }
     }
 
     async fn event(&self, node: &Served, wanted: impl Fn(&Value) -> bool) -> Value {

@@ -10,6 +10,7 @@ use super::*;
 /// An account with a live key and the approved sender "Acme".
 async fn customer(house: &TestHouse) -> Ctx {
     let ctx = account(house, KeyMode::Live).await;
+    house.give_credit(ctx.actor.account_id().unwrap()).await;
     let (account_id, id) = (ctx.actor.account_id().unwrap(), house.platform.ids.next());
     insert(house, &|tx| async move {
         sender::ActiveModel {
@@ -60,8 +61,11 @@ both_stores! {
         let platform = &house.platform;
         let routes = Routes::new(platform.db.clone(), platform.clock.clone(), &platform.doorbell);
         let send = async |ctx: &Ctx, key: &str, message: NewMessage| -> Result<(), ItemError> {
-            let table = routes.current().await.unwrap();
-            let outcome = commands::send(ctx, &table, batch(key, vec![message])).await.unwrap();
+            let tables = Tables {
+                routes: routes.current().await.unwrap(),
+                prices: house.prices().current().await.unwrap(),
+            };
+            let outcome = commands::send(ctx, &tables, batch(key, vec![message])).await.unwrap();
             outcome.results.into_iter().next().unwrap().map(drop)
         };
         let of = |class: MessageClass, parts: usize| NewMessage {

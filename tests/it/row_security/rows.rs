@@ -54,7 +54,7 @@ const OF_ACCOUNT: &[&str] = &[
      NULL, 'GB', 'USD', 0, 0, 0, NULL, NULL, '{a}', 0, 1, 0, NULL, NULL, NULL, NULL, NULL, 0, \
      NULL, 0)",
     "INSERT INTO submission VALUES ('{a}', '{a}', 1, 1, '{a}', NULL, 0, NULL, 0, 0)",
-    "INSERT INTO inbound_message VALUES ('{a}', '{a}', '{a}', '+44', '+45', '', NULL, NULL, NULL, 0)",
+    "INSERT INTO inbound_message VALUES ('{a}', '{a}', '{a}', '+44', '+45', '', 1, 1, 0)",
     "INSERT INTO idempotency VALUES ('{a}', 'o', 'k', '', '', 0)",
     "INSERT INTO event VALUES ('{a}', 1, 0, '{a}', 10, 1, NULL, 0)",
     "INSERT INTO event_counter VALUES ('{a}', 1)",
@@ -71,11 +71,11 @@ const OF_PLATFORM: &[&str] = &[
     "INSERT INTO login_throttle VALUES ('\\x01', 1, 0, 0)",
     "INSERT INTO signing_key VALUES ('k', '', '', 0, NULL)",
     "INSERT INTO carrier VALUES ('{a}', 'c', 1, '{}', NULL, false, 1, 0, 0)",
-    "INSERT INTO carrier_lease VALUES ('{a}', '{a}', 1, 0, 0, 0)",
+    "INSERT INTO carrier_lease VALUES ('{a}', '{a}', 1, 0, 0, NULL, 0)",
     "INSERT INTO route VALUES ('{a}', '44', '{a}', 1, 0)",
     "INSERT INTO parked_receipt VALUES ('{a}', 'x', 1, 1, NULL, NULL, 0)",
-    "INSERT INTO inbound_message VALUES ('{unknown}', NULL, '{a}', '+44', '+45', '', NULL, NULL, \
-     NULL, 0)",
+    "INSERT INTO inbound_message VALUES ('{unknown}', NULL, '{a}', '+44', '+45', '', 1, 1, 0)",
+    "INSERT INTO inbound_part VALUES ('{a}', 1, '{a}', '+44', '+45', 1, 2, '', false, 0)",
     "INSERT INTO rate_card VALUES ('{a}', 'r', 'USD', true, 1, 0, 0)",
     "INSERT INTO rate VALUES ('{a}', '44', -1, 0, 0)",
     "INSERT INTO job_lease VALUES ('j', '{a}', 0)",
