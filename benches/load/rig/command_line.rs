@@ -68,6 +68,12 @@ pub fn add_carrier(place: &StorePlace, smsc: SocketAddr, binds: u16, window: u16
     );
 }
 
+/// Has the ledger checked: its chains, its sums, and what is held for messages. Returns how many
+/// transfers it has.
+pub fn verify_ledger(place: &StorePlace) -> u64 {
+    admin(place, &["verify-ledger", "--json"])["transfers"].as_u64().unwrap_or_default()
+}
+
 fn admin(place: &StorePlace, arguments: &[&str]) -> Value {
     let mut command = Command::new(program());
     command.arg("admin").args(arguments).args(place.arguments());

@@ -10,7 +10,7 @@ mod smsc;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
-pub use command_line::{add_carrier, create_account};
+pub use command_line::{add_carrier, create_account, verify_ledger};
 pub use postgres::{Postgres, Stop};
 pub use server::{Server, ServerOptions};
 pub use smsc::{SmscOptions, SmscProcess};

@@ -10,7 +10,7 @@ use crate::kit::drive::api::Accepted;
 use crate::kit::drive::stream::{Subscriber, Wish};
 use crate::kit::drive::{Plan, journal};
 use crate::kit::report::Report;
-use crate::kit::rig::{ServerOptions, Stop};
+use crate::kit::rig::{ServerOptions, Stop, verify_ledger};
 
 /// After the last kill everything must be settled within this time: it has the receipts' time-out
 /// in it, for what the SMSC forgot, and the minute between two looks for such messages.
@@ -121,6 +121,8 @@ pub async fn run(args: Args) -> Report {
     report.note("settled", settled_status(&audit));
     drop(subscriber);
     house.server.stop().await;
+    // Ends the program if the books are not in order.
+    report.figure("ledger_transfers_verified", verify_ledger(&house.place) as f64);
     report
 }
 
