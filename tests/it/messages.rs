@@ -5,6 +5,7 @@ mod asking;
 mod backlog;
 mod conventions;
 mod inbound_parts;
+mod national;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
