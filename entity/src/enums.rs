@@ -177,10 +177,23 @@ stored_enum! {
 stored_enum! {
     /// How a text is encoded on the air.
     Encoding {
-        /// GSM 03.38 default alphabet, seven bits.
+        /// GSM 03.38, seven bits: the default alphabet or a national one.
         Gsm7 = 0,
         /// UCS-2 (UTF-16 code units).
         Ucs2 = 1,
+    }
+}
+
+stored_enum! {
+    /// A language with tables of its own in the GSM alphabet. The numbers are the identifiers of
+    /// 3GPP TS 23.038, 6.2.1.2.4.
+    NationalLanguage {
+        /// Both tables.
+        Turkish = 1,
+        /// A single shift table alone.
+        Spanish = 2,
+        /// Both tables.
+        Portuguese = 3,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::enums::{Encoding, MessageClass, MessageStatus, Purse, SenderKind};
+use crate::enums::{Encoding, MessageClass, MessageStatus, NationalLanguage, Purse, SenderKind};
 use crate::ids::{AccountId, CarrierId, MessageId, TextId};
 use crate::time::UnixMillis;
 
@@ -34,6 +34,8 @@ pub struct Model {
     pub text_id: TextId,
     /// On the air.
     pub encoding: Encoding,
+    /// Whose shift tables it is written with, if GSM by its default tables would not do.
+    pub national_language: Option<NationalLanguage>,
     /// On the air, from 1.
     pub parts: i16,
     /// The sender's own name for it.

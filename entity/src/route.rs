@@ -16,6 +16,8 @@ pub struct Model {
     pub prefix: String,
     /// Where it leads.
     pub carrier_id: CarrierId,
+    /// Whose shift tables texts may be written with; bit n stands for the language n + 1.
+    pub national_languages: i16,
     /// Grows by one with every change.
     pub version: i32,
     /// When the row was made.

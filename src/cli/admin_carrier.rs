@@ -16,7 +16,7 @@ use crate::carriers::smpp::{TlsConfig, TlsRoots, Window};
 use crate::ctx::Ctx;
 use crate::db::page::{PAGE_ROWS_MAX, PageRequest};
 use crate::error::{Error, Failed};
-use crate::routing::{self, CreateRejection};
+use crate::routing::{self, CreateRejection, NewRoute};
 use crate::senders::{self, RegisterRejection};
 use crate::types::secret::SecretText;
 
@@ -102,7 +102,7 @@ pub(super) async fn add_carrier(ctx: &Ctx, args: &AddCarrierArgs) -> Result<Stri
         Err(Error::Failed(failed)) => return Err(Failure::new(failed)),
     };
     for prefix in &wanted {
-        if let Err(error) = routing::create(ctx, prefix, carrier.id).await {
+        if let Err(error) = routing::create(ctx, NewRoute::new(prefix, carrier.id)).await {
             return Err(route_failure(&carrier, prefix, error));
         }
     }

@@ -204,6 +204,7 @@ impl SmscArgs {
             seed: self.seed,
             first_message_id: None,
             journal_entries_max: 0,
+            inbox_messages_max: 0,
             journal_file: self.journal,
         })
     }

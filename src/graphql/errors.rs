@@ -24,7 +24,7 @@ use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
     SendMessagesError,
 };
-use super::routes::{CreateRouteError, DeleteRouteError};
+use super::routes::{CreateRouteError, DeleteRouteError, UpdateRouteError};
 use super::senders::{ApproveSenderError, RegisterSenderError, RejectSenderError};
 use crate::error::{Error, Failed};
 
@@ -222,6 +222,8 @@ pub enum UserError {
     DisableCarrier(DisableCarrierError),
     /// Of `createRoute`.
     CreateRoute(CreateRouteError),
+    /// Of `updateRoute`.
+    UpdateRoute(UpdateRouteError),
     /// Of `deleteRoute`.
     DeleteRoute(DeleteRouteError),
     /// Of a whole `sendMessages`.

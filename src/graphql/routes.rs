@@ -9,9 +9,11 @@ use super::connection::{Connection, PageArguments, cost, wants_total_count};
 use super::errors::{Answer, user_error, value_or_rejection};
 use super::ids::{parse_id, show_id};
 use super::loaders::{CarrierRow, load};
+use super::messages::enums::NationalLanguage;
 use super::scalars::{Cursor, DateTime};
-use crate::routing::{self, CreateRejection, DeleteRejection};
+use crate::routing::{self, CreateRejection, DeleteRejection, NewRoute, UpdateRejection};
 use crate::types::cursor::CursorKind;
+use crate::types::sms_text::NationalLanguages;
 
 /// A route.
 #[derive(Clone, Debug)]
@@ -34,6 +36,12 @@ impl Route {
     /// Where the route leads.
     async fn carrier(&self, context: &Context<'_>) -> Answer<Option<Carrier>> {
         Ok(load(context, CarrierRow(self.0.carrier_id)).await?.map(Carrier))
+    }
+
+    /// The languages, at most three, whose shift tables texts may be written with, where that
+    /// makes fewer parts than `UCS2`.
+    async fn national_languages(&self) -> Vec<NationalLanguage> {
+        NationalLanguages::from_bits(self.0.national_languages).iter().map(Into::into).collect()
     }
 
     /// Grows by one with every change: drop what is older than what you have.
@@ -83,6 +91,10 @@ pub struct CreateRouteInput {
     pub prefix: String,
     /// Where it leads, `carr_…`: any carrier but the built-in simulator.
     pub carrier_id: ID,
+    /// The languages whose shift tables texts may be written with. Name those alone that the
+    /// carrier passes on, and phones in its countries read.
+    #[graphql(default)]
+    pub national_languages: Vec<NationalLanguage>,
 }
 
 /// What `createRoute` answers.
@@ -107,6 +119,34 @@ user_error! {
         CarrierNotFound,
         /// There are as many routes as there may be: 20,000.
         TooManyRoutes,
+    }
+}
+
+/// What `updateRoute` takes.
+#[derive(InputObject, Debug)]
+pub struct UpdateRouteInput {
+    /// The route, `route_…`.
+    pub route_id: ID,
+    /// The languages whose shift tables texts may be written with, in place of those named before.
+    pub national_languages: Vec<NationalLanguage>,
+}
+
+/// What `updateRoute` answers.
+#[derive(SimpleObject)]
+pub struct UpdateRoutePayload {
+    /// The route as it is now; null if it was not changed.
+    route: Option<Route>,
+    /// Why not; empty if it was.
+    user_errors: Vec<UpdateRouteError>,
+}
+
+user_error! {
+    /// Why a route was not changed.
+    UpdateRouteError,
+    /// Why a route was not changed, for a program to read.
+    UpdateRouteErrorCode {
+        /// There is no such route.
+        RouteNotFound,
     }
 }
 
@@ -151,12 +191,38 @@ impl RoutesMutation {
         #[graphql(desc = "From where to where.")] input: CreateRouteInput,
     ) -> Answer<CreateRoutePayload> {
         let carrier_id = parse_id(&input.carrier_id)?;
-        let outcome = routing::create(call(context)?, &input.prefix, carrier_id).await;
+        let national_languages = languages(input.national_languages);
+        let route = NewRoute { prefix: &input.prefix, carrier_id, national_languages };
+        let outcome = routing::create(call(context)?, route).await;
         Ok(match value_or_rejection(outcome)? {
             Ok(row) => CreateRoutePayload { route: Some(Route(row)), user_errors: Vec::new() },
             Err(rejection) => {
                 CreateRoutePayload { route: None, user_errors: vec![create_error(rejection)] }
             }
+        })
+    }
+
+    /// Changes whose shift tables the texts on a route may be written with, for messages that are
+    /// accepted from then on (on other nodes within a second). For the operator's owners and
+    /// admins. Idempotent.
+    async fn update_route(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which route, and what is to change.")] input: UpdateRouteInput,
+    ) -> Answer<UpdateRoutePayload> {
+        let id = parse_id(&input.route_id)?;
+        let national_languages = languages(input.national_languages);
+        let outcome = routing::update(call(context)?, id, national_languages).await;
+        Ok(match value_or_rejection(outcome)? {
+            Ok(row) => UpdateRoutePayload { route: Some(Route(row)), user_errors: Vec::new() },
+            Err(UpdateRejection::NotFound) => UpdateRoutePayload {
+                route: None,
+                user_errors: vec![UpdateRouteError::new(
+                    UpdateRouteErrorCode::RouteNotFound,
+                    &["routeId"],
+                    "there is no such route",
+                )],
+            },
         })
     }
 
@@ -182,6 +248,10 @@ impl RoutesMutation {
             },
         })
     }
+}
+
+fn languages(named: Vec<NationalLanguage>) -> NationalLanguages {
+    named.into_iter().map(Into::into).collect()
 }
 
 fn create_error(rejection: CreateRejection) -> CreateRouteError {

@@ -1,10 +1,11 @@
 //! Checks what a caller wants to send, item by item, in memory: no store, no clock of its own.
 
-use entity::enums::{Encoding, MessageClass, SenderKind};
+use entity::enums::{Encoding, MessageClass, NationalLanguage, SenderKind};
 use entity::ids::CarrierId;
 use entity::time::UnixMillis;
 
 use super::model::default_validity_ms;
+use crate::routing::RouteChoice;
 use crate::types::money::Micros;
 use crate::types::phone::{PhoneNumber, PhoneNumberError, Region};
 use crate::types::price::PartPrice;
@@ -124,8 +125,8 @@ pub(super) struct Rules<'a> {
     pub(super) default_region: Option<Region>,
     /// Whether the account may use a sender of this value.
     pub(super) is_approved: &'a (dyn Fn(&str) -> bool + Sync),
-    /// The carrier that serves E.164 digits.
-    pub(super) route: &'a (dyn Fn(&str) -> Option<CarrierId> + Sync),
+    /// Where a message to E.164 digits goes.
+    pub(super) route: &'a (dyn Fn(&str) -> Option<RouteChoice> + Sync),
     /// The price of a part to E.164 digits.
     pub(super) price: &'a (dyn Fn(&str, MessageClass) -> Option<PartPrice> + Sync),
     /// How long a new message would wait for a carrier, in ms, if anybody can tell.
@@ -139,6 +140,7 @@ pub(super) struct Checked {
     pub(super) sender_kind: SenderKind,
     pub(super) text: SmsText,
     pub(super) encoding: Encoding,
+    pub(super) national_language: Option<NationalLanguage>,
     pub(super) parts: i16,
     pub(super) class: MessageClass,
     pub(super) client_reference: Option<String>,
@@ -174,12 +176,14 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
             "this sender is not registered with the account, or not approved yet",
         ));
     }
-    let text = SmsText::new(item.text).map_err(bad_text)?;
+    let route = (rules.route)(recipient.digits());
+    let languages = route.map(|route| route.national_languages).unwrap_or_default();
+    let text = SmsText::with_languages(item.text, languages).map_err(bad_text)?;
     let class = item.class.unwrap_or(MessageClass::Transactional);
     let due_at = due_at(item.send_at, rules.now)?;
     let expires_at = due_at.plus_ms(validity_ms(item.validity_period_seconds, class)?);
     check_client_reference(item.client_reference.as_deref())?;
-    let carrier_id = (rules.route)(recipient.digits()).ok_or_else(|| {
+    let RouteChoice { carrier_id, .. } = route.ok_or_else(|| {
         ItemError::new(ItemErrorCode::NoRoute, "to", "no carrier serves this recipient's network")
     })?;
     let unit_price = (rules.price)(recipient.digits(), class).ok_or_else(|| {
@@ -197,6 +201,10 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
     }
     let count = text.count();
     let parts = i16::try_from(count.parts).unwrap_or(i16::MAX);
+    let (encoding, national_language) = match count.encoding {
+        sms_text::Encoding::Gsm7(tables) => (Encoding::Gsm7, tables.language()),
+        sms_text::Encoding::Ucs2 => (Encoding::Ucs2, None),
+    };
     Ok(Checked {
         country: recipient.region().map(|region| region.as_str().to_owned()).unwrap_or_default(),
         unit_price,
@@ -204,10 +212,8 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
         recipient,
         sender,
         sender_kind,
-        encoding: match count.encoding {
-            sms_text::Encoding::Gsm7 => Encoding::Gsm7,
-            sms_text::Encoding::Ucs2 => Encoding::Ucs2,
-        },
+        encoding,
+        national_language,
         parts,
         text,
         class,

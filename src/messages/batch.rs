@@ -190,6 +190,7 @@ fn new_message(
         sender_kind: item.sender_kind,
         text_id,
         encoding: item.encoding,
+        national_language: item.national_language,
         parts: item.parts,
         client_reference: item.client_reference,
         country: item.country,

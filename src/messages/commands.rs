@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use entity::enums::{AccountStatus, Encoding, MessageStatus, SenderStatus};
+use entity::enums::{AccountStatus, Encoding, MessageStatus, NationalLanguage, SenderStatus};
 use entity::ids::{AccountId, MessageId};
 use entity::time::UnixMillis;
 use entity::{account, sender};
@@ -23,7 +23,7 @@ use crate::db::{Bulk, BulkColumn, BulkType, TransactionError, Tx};
 use crate::error::{Error, Failed};
 use crate::events::{self, Topic};
 use crate::keys::Purpose;
-use crate::routing::RouteTable;
+use crate::routing::{RouteChoice, RouteTable};
 use crate::types::money::{Currency, Micros};
 use crate::types::phone::Region;
 use crate::types::price::PartPrice;
@@ -271,8 +271,13 @@ async fn check_items(
     let is_test = ctx.actor.is_test();
     let approved =
         if is_test { HashSet::new() } else { approved_senders(ctx, account_id, &messages).await? };
-    let simulated = |_: &str| Some(SIMULATOR_CARRIER_ID);
     let routed = |digits: &str| tables.routes.choose(digits);
+    // A test key shows how the text would be written in earnest.
+    let simulated = |digits: &str| {
+        let national_languages = routed(digits).map(|route| route.national_languages);
+        let national_languages = national_languages.unwrap_or_default();
+        Some(RouteChoice { carrier_id: SIMULATOR_CARRIER_ID, national_languages })
+    };
     let now = ctx.clock.now();
     let free = |_: &str, _| Some(PartPrice::FREE);
     let priced = |digits: &str, class| {
@@ -328,6 +333,8 @@ pub struct Estimate {
     pub to: String,
     /// On the air.
     pub encoding: Encoding,
+    /// Whose shift tables it would be written with, if GSM by its default tables would not do.
+    pub national_language: Option<NationalLanguage>,
     /// On the air.
     pub parts: i16,
     /// Distinct characters that force UCS-2, at most 20.
@@ -365,8 +372,12 @@ pub async fn estimate(
         price: item.price,
         to: item.recipient.e164().to_owned(),
         encoding: item.encoding,
+        national_language: item.national_language,
         parts: item.parts,
-        offending_characters: offending_characters(item.text.as_str()),
+        offending_characters: match item.encoding {
+            Encoding::Gsm7 => Vec::new(),
+            Encoding::Ucs2 => offending_characters(item.text.as_str()),
+        },
     };
     let items: Vec<_> = checked.into_iter().map(|item| item.map(estimate)).collect();
     let prices = items.iter().filter_map(|item| Some(item.as_ref().ok()?.price));

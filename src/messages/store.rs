@@ -1,6 +1,6 @@
 //! SeaORM and bulk statements on messages that more than one file of this domain uses.
 
-use entity::enums::{EventKind, MessageStatus};
+use entity::enums::{EventKind, MessageStatus, NationalLanguage};
 use entity::ids::{AccountId, CarrierId, MessageId};
 use entity::message::Model as Message;
 use entity::time::UnixMillis;
@@ -21,6 +21,7 @@ const MESSAGE_COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("sender_kind", BulkType::SmallInt),
     BulkColumn::new("text_id", BulkType::Uuid),
     BulkColumn::new("encoding", BulkType::SmallInt),
+    BulkColumn::nullable("national_language", BulkType::SmallInt),
     BulkColumn::new("parts", BulkType::SmallInt),
     BulkColumn::nullable("client_reference", BulkType::Text),
     BulkColumn::new("country", BulkType::Text),
@@ -37,11 +38,11 @@ const MESSAGE_COLUMNS: &[BulkColumn] = &[
 ];
 
 const MESSAGE_INSERT: &str = "INSERT INTO message (account_id, id, class, status, version, \
-    is_test, recipient, sender, sender_kind, text_id, encoding, parts, client_reference, country, \
-    currency, purse, unit_price_nanos, price_micros, charged_micros, charged_version, \
+    is_test, recipient, sender, sender_kind, text_id, encoding, national_language, parts, \
+    client_reference, country, currency, purse, unit_price_nanos, price_micros, charged_micros, charged_version, \
     carrier_id, due_at_ms, expires_at_ms, attempt, parts_delivered, created_at_ms) \
     SELECT account_id, id, class, status, 1, is_test, recipient, sender, sender_kind, text_id, \
-    encoding, parts, client_reference, country, currency, purse, unit_price_nanos, price_micros, \
+    encoding, national_language, parts, client_reference, country, currency, purse, unit_price_nanos, price_micros, \
     charged_micros, charged_version, carrier_id, due_at_ms, expires_at_ms, 0, 0, created_at_ms \
     FROM rows";
 
@@ -60,6 +61,7 @@ pub(super) async fn insert_messages(tx: &Tx, messages: &[Message]) -> Result<(),
             message.sender_kind.code().into(),
             message.text_id.0.into(),
             message.encoding.code().into(),
+            message.national_language.map(NationalLanguage::code).into(),
             message.parts.into(),
             message.client_reference.clone().into(),
             message.country.clone().into(),

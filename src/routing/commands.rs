@@ -1,9 +1,11 @@
-//! Making and removing routes.
+//! Making, changing and removing routes.
 
 use entity::enums::CarrierKind;
 use entity::ids::{CarrierId, RouteId};
 use entity::route::{ActiveModel, Column, Entity, Model};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect, Set,
+};
 
 use super::{PREFIX_DIGITS_MAX, ROUTES_MAX};
 use crate::authz::Action;
@@ -11,6 +13,25 @@ use crate::ctx::Ctx;
 use crate::db::TransactionError;
 use crate::error::{Error, violated_constraint};
 use crate::events::Topic;
+use crate::types::sms_text::NationalLanguages;
+
+/// A route to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRoute<'a> {
+    /// `+44`; `+` alone stands for all numbers.
+    pub prefix: &'a str,
+    /// Where it leads.
+    pub carrier_id: CarrierId,
+    /// Whose shift tables texts may be written with.
+    pub national_languages: NationalLanguages,
+}
+
+impl<'a> NewRoute<'a> {
+    /// Without national tables.
+    pub fn new(prefix: &'a str, carrier_id: CarrierId) -> Self {
+        Self { prefix, carrier_id, national_languages: NationalLanguages::NONE }
+    }
+}
 
 /// Why a route cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +52,13 @@ pub enum CreateRejection {
     TooMany,
 }
 
+/// Why a route cannot be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateRejection {
+    /// There is none with this id.
+    NotFound,
+}
+
 /// Why a route cannot be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeleteRejection {
@@ -38,22 +66,26 @@ pub enum DeleteRejection {
     NotFound,
 }
 
-/// Leads the numbers that begin with `prefix` (`+44`, `+` for all) to a carrier. Messages that are
-/// accepted from the commit on take it, on other nodes within a second.
+/// Leads the numbers that begin with a prefix to a carrier. Messages that are accepted from the
+/// commit on take it, on other nodes within a second.
 ///
 /// Not idempotent: a second route for the prefix is refused.
 ///
 /// # Errors
 /// [`CreateRejection`], or a failure.
-pub async fn create(
-    ctx: &Ctx,
-    prefix: &str,
-    carrier_id: CarrierId,
-) -> Result<Model, Error<CreateRejection>> {
+pub async fn create(ctx: &Ctx, new: NewRoute<'_>) -> Result<Model, Error<CreateRejection>> {
     ctx.actor.require(Action::ManageCarriers)?;
-    let prefix = prefix_digits(prefix).ok_or(Error::Rejected(CreateRejection::InvalidPrefix))?;
-    let created_at_ms = ctx.clock.now();
-    let row = Model { id: ctx.ids.next(), prefix, carrier_id, version: 1, created_at_ms };
+    let prefix =
+        prefix_digits(new.prefix).ok_or(Error::Rejected(CreateRejection::InvalidPrefix))?;
+    let carrier_id = new.carrier_id;
+    let row = Model {
+        id: ctx.ids.next(),
+        prefix,
+        carrier_id,
+        national_languages: new.national_languages.bits(),
+        version: 1,
+        created_at_ms: ctx.clock.now(),
+    };
     let new = &row;
     let created = ctx
         .db
@@ -72,6 +104,35 @@ pub async fn create(
     created.map_err(|error| {
         if is_taken(&error) { Error::Rejected(CreateRejection::PrefixTaken) } else { error }
     })?;
+    ctx.doorbell.ring(Topic::Carriers);
+    Ok(row)
+}
+
+/// Changes whose shift tables the texts on a route may be written with. Messages that were accepted
+/// stay as they were counted. Idempotent: what changes nothing is not written.
+///
+/// # Errors
+/// [`UpdateRejection`], or a failure.
+pub async fn update(
+    ctx: &Ctx,
+    id: RouteId,
+    national_languages: NationalLanguages,
+) -> Result<Model, Error<UpdateRejection>> {
+    ctx.actor.require(Action::ManageCarriers)?;
+    let bits = national_languages.bits();
+    let row = ctx
+        .db
+        .write(|tx| async move {
+            let found = Entity::find_by_id(id).lock_exclusive().one(&*tx).await?;
+            let before = found.ok_or(Error::Rejected(UpdateRejection::NotFound))?;
+            if before.national_languages == bits {
+                return Ok(before);
+            }
+            let version = Set(before.version + 1);
+            let row = ActiveModel { national_languages: Set(bits), version, ..before.into() };
+            Ok::<_, Error<UpdateRejection>>(row.update(&*tx).await?)
+        })
+        .await?;
     ctx.doorbell.ring(Topic::Carriers);
     Ok(row)
 }

@@ -11,10 +11,13 @@ mod queries;
 mod snapshot;
 mod table;
 
-pub use commands::{CreateRejection, DeleteRejection, create, delete, prefix_digits};
+pub use commands::{
+    CreateRejection, DeleteRejection, NewRoute, UpdateRejection, create, delete, prefix_digits,
+    update,
+};
 pub use queries::{count, find, page};
 pub use snapshot::Routes;
-pub use table::RouteTable;
+pub use table::{RouteChoice, RouteTable};
 
 /// Routes of a platform: all prefixes of all countries' networks are some 3,000.
 pub const ROUTES_MAX: u64 = 20_000;

@@ -6,9 +6,26 @@ use entity::{carrier, route};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::backlog::Backlog;
+use crate::types::sms_text::NationalLanguages;
 
 /// Stands for "no child"; the root is nobody's child.
 const NONE: u32 = 0;
+
+/// What a route says about the messages that take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteChoice {
+    /// Who carries them.
+    pub carrier_id: CarrierId,
+    /// Whose shift tables their texts may be written with.
+    pub national_languages: NationalLanguages,
+}
+
+impl From<CarrierId> for RouteChoice {
+    /// Without national tables.
+    fn from(carrier_id: CarrierId) -> Self {
+        Self { carrier_id, national_languages: NationalLanguages::NONE }
+    }
+}
 
 /// An immutable table of routes. [`choose`](Self::choose) takes at most 15 steps.
 #[derive(Clone, Debug)]
@@ -22,7 +39,7 @@ pub struct RouteTable {
 struct Node {
     /// By digit, the place of the child in `nodes`.
     children: [u32; 10],
-    carrier_id: Option<CarrierId>,
+    choice: Option<RouteChoice>,
 }
 
 impl Default for RouteTable {
@@ -46,29 +63,36 @@ impl RouteTable {
             .into_tuple()
             .all(connection)
             .await?;
-        let routes: Vec<(String, CarrierId)> = route::Entity::find()
+        let routes: Vec<(String, CarrierId, i16)> = route::Entity::find()
             .select_only()
-            .columns([route::Column::Prefix, route::Column::CarrierId])
+            .columns([
+                route::Column::Prefix,
+                route::Column::CarrierId,
+                route::Column::NationalLanguages,
+            ])
             .filter(route::Column::CarrierId.is_in(enabled))
             .into_tuple()
             .all(connection)
             .await?;
-        Ok(Self::new(routes.iter().map(|(prefix, carrier_id)| (prefix.as_str(), *carrier_id))))
+        Ok(Self::new(routes.iter().map(|(prefix, carrier_id, languages)| {
+            let national_languages = NationalLanguages::from_bits(*languages);
+            (prefix.as_str(), RouteChoice { carrier_id: *carrier_id, national_languages })
+        })))
     }
 
     /// A table of these prefixes, digits each; a later one replaces an equal earlier one.
-    pub fn new<'a>(routes: impl IntoIterator<Item = (&'a str, CarrierId)>) -> Self {
+    pub fn new<'a>(routes: impl IntoIterator<Item = (&'a str, RouteChoice)>) -> Self {
         let mut table = Self::default();
-        for (prefix, carrier_id) in routes {
-            table.insert(prefix, carrier_id);
+        for (prefix, choice) in routes {
+            table.insert(prefix, choice);
         }
         table
     }
 
-    /// The carrier of the longest prefix of `digits` (E.164 without the plus sign).
-    pub fn choose(&self, digits: &str) -> Option<CarrierId> {
+    /// What the route of the longest prefix of `digits` (E.164 without the plus sign) says.
+    pub fn choose(&self, digits: &str) -> Option<RouteChoice> {
         let mut node = &self.nodes[0];
-        let mut chosen = node.carrier_id;
+        let mut chosen = node.choice;
         for byte in digits.bytes() {
             let Some(digit) = digit(byte) else { break };
             let child = node.children[digit];
@@ -76,7 +100,7 @@ impl RouteTable {
                 break;
             }
             node = &self.nodes[child as usize];
-            chosen = node.carrier_id.or(chosen);
+            chosen = node.choice.or(chosen);
         }
         chosen
     }
@@ -97,7 +121,7 @@ impl RouteTable {
         self.backlog.wait_ms(carrier_id, class, account_id)
     }
 
-    fn insert(&mut self, prefix: &str, carrier_id: CarrierId) {
+    fn insert(&mut self, prefix: &str, choice: RouteChoice) {
         let mut at = 0;
         for digit in prefix.bytes().filter_map(digit) {
             let mut child = self.nodes[at].children[digit];
@@ -108,7 +132,7 @@ impl RouteTable {
             }
             at = child as usize;
         }
-        self.nodes[at].carrier_id = Some(carrier_id);
+        self.nodes[at].choice = Some(choice);
     }
 }
 
@@ -122,8 +146,8 @@ mod tests {
 
     use super::*;
 
-    fn carrier(n: u128) -> CarrierId {
-        CarrierId(Uuid::from_u128(n))
+    fn carrier(n: u128) -> RouteChoice {
+        CarrierId(Uuid::from_u128(n)).into()
     }
 
     #[test]

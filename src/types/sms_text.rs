@@ -4,13 +4,16 @@
 //! estimates, prices and the parts themselves go by. Nothing here stores, logs or shows the text.
 //! Called by `messages` (accept, estimate, dispatch) and by carriers for inbound text.
 //!
-//! Sources: 3GPP TS 23.038 (alphabets), TS 23.040 (140 octets a part; concatenation, 9.2.3.24.8).
+//! Sources: 3GPP TS 23.038 (alphabets), TS 23.040 (140 octets a part; concatenation, 9.2.3.24.8;
+//! national language shift, 9.2.3.24.15 and .16).
 
 mod decode;
 pub mod gsm7;
 mod layout;
+mod national;
 mod segment;
 mod smart;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -18,17 +21,21 @@ use std::fmt;
 
 use thiserror::Error;
 
-pub use decode::{decode_gsm7_unpacked, decode_latin1, decode_ucs2_be};
+pub use decode::{decode_latin1, decode_ucs2_be};
+pub use gsm7::ShiftTables;
+pub use national::{NationalLanguages, elements};
 pub use segment::{
     EncodingChoice, Reference16, Segment, SegmentError, SegmentOptions, Segments, segment,
 };
 pub use smart::{Replacement, smart_encoding};
 
+/// Octets of a part on the air, with its header (3GPP TS 23.040, 9.2.3.16).
+const OCTETS_MAX: usize = 140;
 /// The most parts of one message. Networks allow 255; ten is more than any honest text and bounds
 /// what one call can cost.
 pub const PARTS_MAX: u8 = 10;
 /// The longest text that is looked at, in bytes: ten parts of 152 characters, at most three bytes
-/// each (the GSM alphabet's widest is the euro sign), and UCS-2 text is shorter.
+/// each (the widest in GSM tables are the euro sign and U+221E), and UCS-2 text is shorter.
 pub const TEXT_BYTES_MAX: usize = PARTS_MAX as usize * 152 * 3;
 /// The most distinct characters that [`offending_characters`] tells.
 pub const OFFENDING_MAX: usize = 20;
@@ -36,41 +43,57 @@ pub const OFFENDING_MAX: usize = 20;
 /// The alphabet of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Encoding {
-    /// GSM 7-bit default alphabet and extension; SMPP `data_coding` 0.
-    Gsm7,
+    /// GSM 7-bit, by these tables; SMPP `data_coding` 0.
+    Gsm7(ShiftTables),
     /// UCS-2, sent as UTF-16 big-endian; SMPP `data_coding` 8.
     Ucs2,
 }
 
 impl Encoding {
+    /// GSM by the default tables.
+    pub const GSM7: Self = Self::Gsm7(ShiftTables::DEFAULT);
+
     /// SMPP 3.4 `data_coding`, 5.2.19.
     pub const fn data_coding(self) -> u8 {
         match self {
-            Self::Gsm7 => 0,
+            Self::Gsm7(_) => 0,
             Self::Ucs2 => 8,
         }
     }
 
-    /// Units (septets, UTF-16 code units) of a message of one part, without a header.
+    /// Units (septets, UTF-16 code units) of a message of one part.
     pub const fn single_units(self) -> usize {
-        match self {
-            Self::Gsm7 => 160,
-            Self::Ucs2 => 70,
-        }
+        self.units_beside(self.header_octets(false))
     }
 
-    /// Units of one part of several, beside a header of seven octets with a 16-bit reference.
+    /// Units of one part of several, with a 16-bit reference.
     pub const fn part_units(self) -> usize {
+        self.units_beside(self.header_octets(true))
+    }
+
+    /// Octets of the user data header: its length, an element of six octets for the place among
+    /// several parts, and one of three for each national table. None without any element.
+    const fn header_octets(self, is_concatenated: bool) -> usize {
+        let mut elements = if is_concatenated { 6 } else { 0 };
+        if let Self::Gsm7(tables) = self {
+            elements += 3 * (tables.single.is_some() as usize + tables.locking.is_some() as usize);
+        }
+        if elements == 0 { 0 } else { 1 + elements }
+    }
+
+    /// What of a part's 140 octets is left beside a header; septets begin at a multiple of seven
+    /// bits (TS 23.040, 9.2.3.24).
+    const fn units_beside(self, header_octets: usize) -> usize {
         match self {
-            Self::Gsm7 => 152,
-            Self::Ucs2 => 66,
+            Self::Gsm7(_) => OCTETS_MAX * 8 / 7 - (header_octets * 8).div_ceil(7),
+            Self::Ucs2 => (OCTETS_MAX - header_octets) / 2,
         }
     }
 
     /// Units that a character takes; one where the alphabet lacks it.
     fn units(self, char: char) -> usize {
         match self {
-            Self::Gsm7 => gsm7::encode(char).map_or(1, gsm7::Code::septets),
+            Self::Gsm7(tables) => tables.encode(char).map_or(1, gsm7::Code::septets),
             Self::Ucs2 => char.len_utf16(),
         }
     }
@@ -79,7 +102,8 @@ impl Encoding {
 /// What a text takes on the air.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// GSM where every character is in that alphabet, else UCS-2.
+    /// GSM where every character is in the default alphabet, else UCS-2, or GSM with national
+    /// tables where these are allowed and make fewer parts.
     pub encoding: Encoding,
     /// How many parts.
     pub parts: u16,
@@ -109,11 +133,25 @@ pub enum SmsTextError {
 }
 
 impl SmsText {
-    /// Checks and counts the text. It is kept exactly as it is, blanks at its ends too.
+    /// Checks and counts the text, without national tables. It is kept exactly as it is, blanks at
+    /// its ends too.
     ///
     /// # Errors
     /// [`SmsTextError`].
     pub fn new(text: String) -> Result<Self, SmsTextError> {
+        Self::with_languages(text, NationalLanguages::NONE)
+    }
+
+    /// The same, where the tables of these languages may be used.
+    ///
+    /// With the language alone that was chosen among several, the same is chosen again.
+    ///
+    /// # Errors
+    /// [`SmsTextError`].
+    pub fn with_languages(
+        text: String,
+        languages: NationalLanguages,
+    ) -> Result<Self, SmsTextError> {
         if text.len() > TEXT_BYTES_MAX {
             return Err(SmsTextError::TooLong);
         }
@@ -123,7 +161,7 @@ impl SmsText {
         if text.trim_start().is_empty() {
             return Err(SmsTextError::Empty);
         }
-        let count = layout::count(&text);
+        let count = layout::count(&text, languages);
         if count.parts > u16::from(PARTS_MAX) {
             return Err(SmsTextError::TooLong);
         }

@@ -184,7 +184,7 @@ both_stores! {
         assert_eq!(create("+1", &simulator).await["userErrors"][0]["code"], "CARRIER_NOT_FOUND");
 
         let chosen = async |digits: &str| {
-            routes.current().await.unwrap().choose(digits).map(|id| id.to_string())
+            routes.current().await.unwrap().choose(digits).map(|route| route.carrier_id.to_string())
         };
         assert_eq!(chosen("447700900123").await.as_ref(), Some(&ids[1]));
         assert_eq!(chosen("4915112345678").await.as_ref(), Some(&ids[0]));
@@ -213,7 +213,7 @@ both_stores! {
         assert!(routes.current().await.unwrap().choose("4915112345678").is_none());
         house.hand.advance(heliograph::events::POLL_INTERVAL);
         let chosen = routes.current().await.unwrap().choose("4915112345678");
-        assert_eq!(chosen.map(|id| id.to_string()).as_ref(), ids.get("carrier"));
+        assert_eq!(chosen.map(|route| route.carrier_id.to_string()).as_ref(), ids.get("carrier"));
     }
 
     async fn customers_neither_see_nor_change_carriers(house: TestHouse) {

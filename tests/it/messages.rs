@@ -5,6 +5,7 @@ mod asking;
 mod backlog;
 mod conventions;
 mod inbound_parts;
+mod national;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -574,7 +575,7 @@ async fn charging_costs_no_row_a_message() {
         senders::approve_value(&house.system(), account_id, "Acme").await.unwrap();
         add_carrier(&house, SIMULATOR_CARRIER_ID, CarrierKind::Simulator).await;
         let tables = Tables {
-            routes: Arc::new(RouteTable::new([("", SIMULATOR_CARRIER_ID)])),
+            routes: Arc::new(RouteTable::new([("", SIMULATOR_CARRIER_ID.into())])),
             prices: house.prices().current().await.unwrap(),
         };
         let before = rows_written(&house).await;

@@ -3,7 +3,7 @@
 //! Pure functions; knows nothing of opt-outs or accounts, which `messages` decides on.
 
 use super::config::DefaultAlphabet;
-use super::text;
+use super::text::{self, ShiftTables};
 use super::wire::Delivery;
 use crate::carriers::{Concatenation, Inbound};
 
@@ -17,10 +17,11 @@ const CONCATENATION_16: u8 = 0x08;
 /// Reads a delivery that is not a receipt.
 pub(super) fn read(delivery: &Delivery, default_alphabet: DefaultAlphabet) -> Inbound {
     let (header, octets) = split_header(delivery);
+    let tables = header.map(ShiftTables::of_header).unwrap_or_default();
     Inbound {
         from: delivery.source.clone(),
         to: delivery.destination.clone(),
-        text: decode(octets, delivery.data_coding, default_alphabet),
+        text: decode(octets, delivery.data_coding, tables, default_alphabet),
         concatenation: header.and_then(of_header).or_else(|| of_tlvs(delivery)),
     }
 }
@@ -39,25 +40,16 @@ fn split_header(delivery: &Delivery) -> (Option<&[u8]>, &[u8]) {
     }
 }
 
-/// Information elements: identifier, length, data (3GPP TS 23.040, 9.2.3.24).
-fn of_header(mut header: &[u8]) -> Option<Concatenation> {
-    while let [identifier, length, rest @ ..] = header {
-        let (data, next) = rest.split_at_checked(usize::from(*length))?;
-        let found = match (*identifier, data) {
-            (CONCATENATION_8, [reference, total, number]) => {
-                concatenation(u16::from(*reference), *total, *number)
-            }
-            (CONCATENATION_16, [high, low, total, number]) => {
-                concatenation(u16::from_be_bytes([*high, *low]), *total, *number)
-            }
-            _ => None,
-        };
-        if found.is_some() {
-            return found;
+fn of_header(header: &[u8]) -> Option<Concatenation> {
+    text::elements(header).find_map(|element| match element {
+        (CONCATENATION_8, [reference, total, number]) => {
+            concatenation(u16::from(*reference), *total, *number)
         }
-        header = next;
-    }
-    None
+        (CONCATENATION_16, [high, low, total, number]) => {
+            concatenation(u16::from_be_bytes([*high, *low]), *total, *number)
+        }
+        _ => None,
+    })
 }
 
 /// `sar_msg_ref_num`, `sar_total_segments`, `sar_segment_seqnum` (SMPP 3.4, 5.3.2.22 to .24).
@@ -80,10 +72,16 @@ fn concatenation(reference: u16, total: u8, number: u8) -> Option<Concatenation>
 }
 
 /// By `data_coding` (SMPP 3.4, 5.2.19; from 0xF0 3GPP TS 23.038, 4).
-fn decode(octets: &[u8], data_coding: u8, default_alphabet: DefaultAlphabet) -> String {
+fn decode(
+    octets: &[u8],
+    data_coding: u8,
+    tables: ShiftTables,
+    default_alphabet: DefaultAlphabet,
+) -> String {
     let default = |octets| match default_alphabet {
-        DefaultAlphabet::Gsm => text::gsm7_unpacked(octets),
-        DefaultAlphabet::Latin1 => text::latin1(octets),
+        // National tables make septets of it, whatever the carrier's default is.
+        DefaultAlphabet::Latin1 if tables == ShiftTables::DEFAULT => text::latin1(octets),
+        DefaultAlphabet::Gsm | DefaultAlphabet::Latin1 => tables.decode_unpacked(octets),
     };
     match data_coding {
         // Class messages (0xF0..) in the default alphabet.
@@ -129,6 +127,35 @@ mod tests {
         for (data_coding, octets, alphabet, expected) in cases {
             let inbound = read(&delivery(0, data_coding, octets), alphabet);
             assert_eq!((&*inbound.text, inbound.concatenation), (expected, None), "{octets:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_names_the_tables_that_the_text_is_read_by() {
+        use DefaultAlphabet::{Gsm, Latin1};
+        type Expected = (&'static str, Option<Concatenation>);
+        let place = Some(Concatenation { reference: 7, total: 2, number: 1 });
+        let cases: [(&[u8], u8, DefaultAlphabet, Expected); 7] = [
+            // Turkish: single shift, locking shift.
+            (b"\x03\x24\x01\x01I\x1Bs\x1Bi\x1B\x65", 0, Gsm, ("Işı€", None)),
+            (b"\x03\x25\x01\x01\x1D\x07\x04\x1B\x65", 0, Gsm, ("şı€€", None)),
+            // Spanish single shift; Portuguese, both, behind the place among the parts.
+            (b"\x03\x24\x01\x02D\x1Bia", 0xF1, Gsm, ("Día", None)),
+            (
+                b"\x0B\x00\x03\x07\x02\x01\x25\x01\x03\x24\x01\x03\x15\x1B\x15",
+                0,
+                Gsm,
+                ("∞Ω", place),
+            ),
+            (b"\x03\x24\x01\x01\x1Bs\x7E", 0, Latin1, ("şü", None)),
+            // Urdu, which is not known: the default alphabet. UCS-2: tables mean nothing there.
+            (b"\x03\x24\x01\x0D\x1Bs", 0, Gsm, ("s", None)),
+            (b"\x03\x24\x01\x01\x01\x5F", 8, Gsm, ("ş", None)),
+        ];
+        for (octets, data_coding, alphabet, expected) in cases {
+            let inbound = read(&delivery(UDHI, data_coding, octets), alphabet);
+            let read = (&*inbound.text, inbound.concatenation);
+            assert_eq!(read, expected, "{octets:02x?}");
         }
     }
 

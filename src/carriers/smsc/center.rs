@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::allowance::Allowance;
 use super::config::{Shares, SmscConfig};
 use super::delivery::{self, Delivery, IdText, PendingReceipt};
+use super::inbox::Inbox;
 use super::journal::{AnswerFate, Journal, Taken};
 use super::plan::{Answer, BeforeDrop, Dice, Plan, is_final};
 use super::records::{Record, Records};
@@ -22,6 +23,7 @@ use super::stats::Stats;
 use super::wire::{Address, Digits, Submit, status};
 use crate::carriers::{Platform, ReceiptState};
 use crate::types::magic::Script;
+use crate::types::sms_text::Reference16;
 
 /// Receipts and inbound messages that may wait for one system id; beyond it submissions are
 /// refused with ESME_RMSGQFUL. At about 140 octets each, under 300 MiB.
@@ -43,6 +45,7 @@ pub(super) struct State {
     pub stats: Stats,
     pub shares: Shares,
     pub journal: Journal,
+    pub inbox: Inbox,
     accounts: Vec<Account>,
     by_system_id: HashMap<String, AccountKey>,
     records: Records,
@@ -123,6 +126,7 @@ impl Center {
             stats: Stats::default(),
             shares: config.shares,
             journal: Journal::open(&config, seed)?,
+            inbox: Inbox::new(config.inbox_messages_max),
             accounts: Vec::new(),
             by_system_id: HashMap::new(),
             records: Records::starting_at(config.first_message_id.unwrap_or_else(clock_id)),
@@ -280,6 +284,7 @@ impl Center {
             };
             state.journal.note(&taken, submit);
         }
+        state.inbox.take(submit);
         for planned in &plan.receipts {
             if !wants_receipt(submit.registered_delivery, planned.state) {
                 continue;
@@ -370,6 +375,11 @@ impl State {
             self.refusals.clear();
         }
         self.refusals.insert(recipient, before.saturating_add(1));
+    }
+
+    /// The reference of the parts of the next message from a phone.
+    pub(super) fn next_reference(&self) -> Reference16 {
+        Reference16(self.order as u16)
     }
 
     /// What rings when there is something new to deliver.

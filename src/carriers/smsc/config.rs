@@ -43,6 +43,8 @@ pub struct SmscConfig {
     pub first_message_id: Option<u64>,
     /// Entries of the journal that are kept in memory, the latest; 0 keeps none.
     pub journal_entries_max: usize,
+    /// Messages whose text is kept in memory as phones show it, the latest; 0 keeps none.
+    pub inbox_messages_max: usize,
     /// Appends each accepted submission to this file as a line of JSON.
     pub journal_file: Option<PathBuf>,
 }
@@ -67,6 +69,7 @@ impl Default for SmscConfig {
             seed: None,
             first_message_id: None,
             journal_entries_max: 0,
+            inbox_messages_max: 0,
             journal_file: None,
         }
     }

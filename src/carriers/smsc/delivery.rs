@@ -6,9 +6,11 @@ use std::io::Write;
 use chrono::{DateTime, Datelike, Timelike};
 use entity::time::UnixMillis;
 
+use super::PhoneMessage;
 use super::config::{IdForm, ReceiptForm, ReferenceEcho, SmscConfig};
 use super::wire::{self, Address, ContentPlace, Deliver, Digits};
 use crate::carriers::ReceiptState;
+use crate::types::sms_text::{Reference16, Segment, SegmentOptions, Segments, SmsText, segment};
 
 /// Something to deliver to a receiver or transceiver.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ pub(super) struct InboundMessage {
     pub from: Address,
     pub to: Address,
     pub data_coding: u8,
+    /// Whether the octets start with a user data header.
+    pub has_header: bool,
     pub octets: Vec<u8>,
 }
 
@@ -59,7 +63,32 @@ impl InboundMessage {
         } else {
             (8, text.encode_utf16().flat_map(u16::to_be_bytes).collect())
         };
-        Self { from: Address::international(from), to, data_coding, octets }
+        Self { from: Address::international(from), to, data_coding, has_header: false, octets }
+    }
+
+    /// The parts of a message, as the phone cuts and encodes it. A text that no phone could write
+    /// goes as it is.
+    pub(super) fn parts(
+        message: &PhoneMessage<'_>,
+        to: Address,
+        reference: Reference16,
+    ) -> Vec<Self> {
+        let whole = || vec![Self::new(message.from, to, message.text)];
+        if message.national_languages.is_empty() {
+            return whole();
+        }
+        let text = SmsText::with_languages(message.text.to_owned(), message.national_languages);
+        let Ok(text) = text else { return whole() };
+        let segments = segment(&text, SegmentOptions::with_reference(reference));
+        let Ok(Segments { encoding, segments }) = segments else { return whole() };
+        let part = |segment: Segment| Self {
+            from: Address::international(message.from),
+            to,
+            data_coding: encoding.data_coding(),
+            has_header: segment.has_header,
+            octets: segment.octets,
+        };
+        segments.into_iter().map(part).collect()
     }
 }
 
@@ -190,7 +219,7 @@ impl DeliveryWriter {
 
 fn put_inbound(out: &mut Vec<u8>, sequence: u32, message: &InboundMessage) {
     let deliver = Deliver {
-        esm_class: 0,
+        esm_class: if message.has_header { wire::ESM_UDHI } else { 0 },
         data_coding: message.data_coding,
         content: &message.octets,
         place: match message.octets.len() {

@@ -12,6 +12,7 @@ mod center;
 pub mod config;
 mod connection;
 mod delivery;
+mod inbox;
 mod journal;
 mod link;
 mod plan;
@@ -33,10 +34,12 @@ use tokio_util::task::TaskTracker;
 use self::center::Center;
 use self::connection::{Connection, Orders};
 use self::delivery::{Delivery, InboundMessage};
+pub use self::inbox::ShownMessage;
 pub use self::journal::{AnswerFate, JournalEntry, JournalSummary};
 pub use self::stats::Stats;
 use self::wire::Address;
 use super::Platform;
+use crate::types::sms_text::NationalLanguages;
 use config::{Shares, SmscConfig};
 
 /// Connections that are open at once; further ones wait in the listener's queue.
@@ -69,6 +72,9 @@ pub struct PhoneMessage<'a> {
     pub to: &'a str,
     /// What it says.
     pub text: &'a str,
+    /// Whose shift tables the phone may write with; such a phone cuts long messages into parts,
+    /// while one without any hands a text over in one piece.
+    pub national_languages: NationalLanguages,
 }
 
 /// No such system id has ever bound.
@@ -134,6 +140,12 @@ impl SmscHandle {
         self.center.lock().journal.entries()
     }
 
+    /// The latest messages as phones show them, oldest first; see
+    /// [`SmscConfig::inbox_messages_max`].
+    pub fn shown(&self) -> Vec<ShownMessage> {
+        self.center.lock().inbox.shown()
+    }
+
     /// What was taken altogether, and how much of it more than once. Counted only while the
     /// journal is kept, in memory or in a file.
     pub fn journal_summary(&self) -> JournalSummary {
@@ -165,9 +177,10 @@ impl SmscHandle {
         let mut state = self.center.lock();
         let account = state.known_account(system_id).ok_or(UnknownSystemId)?;
         let to = Address::international(message.to);
-        let inbound = InboundMessage::new(message.from, to, message.text);
-        let delivery = Delivery::Inbound(Box::new(inbound));
-        state.schedule(account, self.center.now_ms(), delivery);
+        for part in InboundMessage::parts(&message, to, state.next_reference()) {
+            let delivery = Delivery::Inbound(Box::new(part));
+            state.schedule(account, self.center.now_ms(), delivery);
+        }
         self.center.publish(state);
         Ok(())
     }

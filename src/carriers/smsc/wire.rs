@@ -8,6 +8,7 @@
 
 use super::address::ADDRESS_OCTETS_MAX;
 pub use super::address::{Address, Digits};
+use crate::types::sms_text::ShiftTables;
 
 /// Octets of the header: length, id, status, sequence number (section 3.2).
 pub const HEADER_OCTETS: usize = 16;
@@ -69,7 +70,7 @@ mod tag {
 }
 
 /// `esm_class` bit: the content starts with a user data header (section 5.2.12).
-const ESM_UDHI: u8 = 0x40;
+pub const ESM_UDHI: u8 = 0x40;
 /// `esm_class` of an SMSC delivery receipt.
 pub const ESM_RECEIPT: u8 = 0x04;
 
@@ -179,6 +180,8 @@ pub struct Submit<'a> {
     pub content: &'a [u8],
     /// Content without the user data header.
     pub text: &'a [u8],
+    /// The shift tables that the user data header names.
+    pub tables: ShiftTables,
     /// `user_message_reference`.
     pub reference: Option<u16>,
     /// From the user data header or the `sar_…` TLVs.
@@ -208,6 +211,7 @@ impl<'a> Submit<'a> {
             data_coding,
             content,
             text: content,
+            tables: ShiftTables::DEFAULT,
             reference: None,
             segment: None,
         }
@@ -229,6 +233,7 @@ impl<'a> Submit<'a> {
             data_coding,
             content: &[],
             text: &[],
+            tables: ShiftTables::DEFAULT,
             reference: None,
             segment: None,
         }
@@ -255,6 +260,7 @@ impl<'a> Submit<'a> {
         if esm_class & ESM_UDHI != 0 {
             let (header, text) = split_header(self.content)?;
             self.text = text;
+            self.tables = ShiftTables::of_header(header);
             self.segment = segment_of(header).or(self.segment);
         }
         Ok(self)

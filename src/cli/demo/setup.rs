@@ -21,9 +21,10 @@ use crate::cli::failure::Failure;
 use crate::ctx::Ctx;
 use crate::db::page::{PAGE_ROWS_MAX, PageRequest};
 use crate::identity::{self, NewAccount};
+use crate::routing::{self, NewRoute};
+use crate::senders;
 use crate::types::money::Micros;
 use crate::types::secret::SecretText;
-use crate::{routing, senders};
 
 /// What the messages come from.
 pub(super) const SENDER: &str = "Heliograph";
@@ -140,7 +141,7 @@ async fn lead_all_numbers_to(
     }
     let new = NewCarrier { name: CARRIER.to_owned(), settings, password };
     let carrier = registry::add(ctx, new).await.map_err(failure)?;
-    routing::create(ctx, "+", carrier.id).await.map_err(failure)?;
+    routing::create(ctx, NewRoute::new("+", carrier.id)).await.map_err(failure)?;
     Ok(())
 }
 

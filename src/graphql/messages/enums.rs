@@ -21,12 +21,26 @@ pub enum MessageClass {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "enums::Encoding")]
 pub enum Encoding {
-    /// The GSM 03.38 default alphabet: 160 characters in one part, 152 or 153 in each of several.
+    /// GSM 03.38, seven bits a character: 160 in one part, 152 in each of several. With the shift
+    /// tables of one language (`nationalLanguage`) 155 and 148, with two of its tables 152 and 145.
+    /// Characters behind an escape count twice.
     #[graphql(name = "GSM7")]
     Gsm7,
     /// UCS-2, for any other character: 70 UTF-16 units in one part, 66 or 67 in each of several.
     #[graphql(name = "UCS2")]
     Ucs2,
+}
+
+/// A language with shift tables of its own in the GSM alphabet (3GPP TS 23.038, annex A).
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "enums::NationalLanguage")]
+pub enum NationalLanguage {
+    /// Ğ ğ İ ı Ş ş ç.
+    Turkish,
+    /// Á á Í í Ó ó Ú ú ç.
+    Spanish,
+    /// Ã ã Â â Á á À Ê ê Í í Õ õ Ô ô Ó ó Ú ú ç, and some signs.
+    Portuguese,
 }
 
 /// Where a message stands. It only ever moves forward, but for `QUEUED`, which a message that was

@@ -8,7 +8,7 @@ use entity::ids::MessageId;
 use entity::message::Model;
 use entity::submission;
 
-use super::enums::{Encoding, MessageClass, MessagePartState, MessageStatus};
+use super::enums::{Encoding, MessageClass, MessagePartState, MessageStatus, NationalLanguage};
 use super::events::MessageStatusChanged;
 use crate::carriers::errors::{codes, describe};
 use crate::error::Failed;
@@ -126,6 +126,12 @@ impl Message {
     /// How its text is encoded on the air.
     async fn encoding(&self, context: &Context<'_>) -> Answer<Encoding> {
         Ok(self.row(context).await?.encoding.into())
+    }
+
+    /// The language whose shift tables it is written with: for a `GSM7` text that has characters
+    /// beyond the default alphabet. Null otherwise.
+    async fn national_language(&self, context: &Context<'_>) -> Answer<Option<NationalLanguage>> {
+        Ok(self.row(context).await?.national_language.map(Into::into))
     }
 
     /// Your own name for it, 1 to 100 characters, as it was given; null if none was.

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::ids::MessageId;
 
 use super::Message;
-use super::enums::{Encoding, MessageClass};
+use super::enums::{Encoding, MessageClass, NationalLanguage};
 use crate::billing::Prices;
 use crate::error::Failed;
 use crate::graphql::call;
@@ -208,11 +208,16 @@ pub struct MessageEstimate {
     to: PhoneNumber,
     /// How its text would be encoded on the air.
     encoding: Encoding,
+    /// The language whose shift tables it would be written with: where the recipient's route
+    /// allows them, and a text beyond the default alphabet makes fewer parts by them than by
+    /// `UCS2`. Null otherwise.
+    national_language: Option<NationalLanguage>,
     /// Into how many parts it would be cut, 1 to 10.
     parts: i32,
     /// What it would cost, all parts; nothing under a test key.
     price: Money,
-    /// The characters that are not in the GSM alphabet and so force `UCS2`, each once, at most 20.
+    /// The characters that are not in the default GSM alphabet and so force `UCS2`, each once, at
+    /// most 20; none with `GSM7`.
     offending_characters: Vec<String>,
 }
 
@@ -221,6 +226,7 @@ impl MessageEstimate {
         Self {
             to: PhoneNumber(estimate.to),
             encoding: estimate.encoding.into(),
+            national_language: estimate.national_language.map(Into::into),
             parts: estimate.parts.into(),
             price: Money::new(estimate.price, currency),
             offending_characters: estimate

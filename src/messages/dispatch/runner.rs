@@ -27,7 +27,9 @@ use crate::ctx::Platform;
 use crate::events::{POLL_INTERVAL, Topic};
 use crate::messages::model::reference_of;
 use crate::messages::{store, text_store};
-use crate::types::sms_text::{self, Reference16, SegmentOptions, SmsText, segment};
+use crate::types::sms_text::{
+    self, NationalLanguages, Reference16, SegmentOptions, SmsText, segment,
+};
 
 /// Claimed and not settled, in batches: what a crash makes uncertain, and enough to keep a fast
 /// carrier busy while results are being committed.
@@ -395,7 +397,8 @@ impl Shared {
 fn submission(message: Message, texts: &HashMap<entity::ids::TextId, String>) -> Submission {
     let text = texts.get(&message.text_id).cloned().unwrap_or_default();
     let reference = reference_of(message.id);
-    let parts = payloads(text, reference).unwrap_or_else(|| {
+    let languages = message.national_language.into_iter().collect();
+    let parts = payloads(text, languages, reference).unwrap_or_else(|| {
         tracing::error!(message.id = %message.id, "the text of a message is missing");
         vec![PartPayload { octets: bytes::Bytes::new(), data_coding: 0, has_header: false }]
     });
@@ -411,14 +414,17 @@ fn submission(message: Message, texts: &HashMap<entity::ids::TextId, String>) ->
     }
 }
 
-fn payloads(text: String, reference: u16) -> Option<Vec<PartPayload>> {
-    let text = SmsText::new(text).ok()?;
+/// The parts as they were counted when the message was accepted: by the tables of the language
+/// that was chosen then, whatever its route allows by now.
+fn payloads(
+    text: String,
+    languages: NationalLanguages,
+    reference: u16,
+) -> Option<Vec<PartPayload>> {
+    let text = SmsText::with_languages(text, languages).ok()?;
     let options = SegmentOptions::with_reference(Reference16(reference));
     let segments = segment(&text, options).ok()?;
-    let data_coding = match segments.encoding {
-        sms_text::Encoding::Gsm7 => sms_text::Encoding::Gsm7.data_coding(),
-        sms_text::Encoding::Ucs2 => sms_text::Encoding::Ucs2.data_coding(),
-    };
+    let data_coding = segments.encoding.data_coding();
     let payload = |segment: sms_text::Segment| PartPayload {
         octets: segment.octets.into(),
         data_coding,

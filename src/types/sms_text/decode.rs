@@ -1,8 +1,6 @@
 //! Octets of an inbound message to text. Never fails: what cannot be read becomes U+FFFD, since a
 //! carrier delivers such a message again and again until it is taken.
 
-pub use super::gsm7::decode_gsm7_unpacked;
-
 /// Reads UTF-16 big-endian, which phones send under the name of UCS-2. A lone surrogate, or an odd
 /// octet at the end, becomes U+FFFD.
 pub fn decode_ucs2_be(octets: &[u8]) -> String {

@@ -6,7 +6,8 @@
 
 use unicode_segmentation::GraphemeCursor;
 
-use super::{Count, Encoding, gsm7};
+use super::gsm7::{Code, ShiftTables};
+use super::{Count, Encoding, NationalLanguages};
 
 /// Where cuts may fall.
 #[derive(Clone, Copy)]
@@ -16,9 +17,23 @@ enum Cut {
 }
 
 /// Alphabet and parts of a text. Does not allocate.
-pub(super) fn count(text: &str) -> Count {
-    let (encoding, units) = measure(text);
-    count_units(text, encoding, units)
+///
+/// The default GSM alphabet where the text is in it. Else UCS-2, unless the tables of one of the
+/// `languages` make fewer parts: most phones and carriers know UCS-2 better.
+pub(super) fn count(text: &str, languages: NationalLanguages) -> Count {
+    if let Some(count) = count_gsm7(text, ShiftTables::DEFAULT) {
+        return count;
+    }
+    let ucs2 = count_in(text, Encoding::Ucs2);
+    if ucs2.parts == 1 {
+        return ucs2;
+    }
+    let national = languages.tables().filter_map(|tables| count_gsm7(text, tables));
+    // The first of those with the fewest parts.
+    match national.min_by_key(|count| count.parts) {
+        Some(national) if national.parts < ucs2.parts => national,
+        _ => ucs2,
+    }
 }
 
 /// The same in a given alphabet, whether the text is in it or not.
@@ -47,16 +62,11 @@ pub(super) fn pieces(text: &str, count: Count) -> Vec<&str> {
     Pieces::new(text, count.encoding, Cut::BetweenCharacters).collect()
 }
 
-/// GSM while it lasts: one pass over the text, two figures.
-fn measure(text: &str) -> (Encoding, usize) {
-    let mut septets = 0;
-    for char in text.chars() {
-        match gsm7::encode(char) {
-            Some(code) => septets += code.septets(),
-            None => return (Encoding::Ucs2, text.chars().map(char::len_utf16).sum()),
-        }
-    }
-    (Encoding::Gsm7, septets)
+/// The text in GSM with these tables; `None` if they lack one of its characters.
+fn count_gsm7(text: &str, tables: ShiftTables) -> Option<Count> {
+    let septets = text.chars().map(|char| tables.encode(char).map(Code::septets));
+    let septets = septets.sum::<Option<usize>>()?;
+    Some(count_units(text, Encoding::Gsm7(tables), septets))
 }
 
 /// Cuts greedily: each piece is as long as a part takes.

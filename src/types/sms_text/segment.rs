@@ -4,13 +4,11 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::national::{LOCKING_SHIFT, SINGLE_SHIFT};
 use super::{Encoding, PARTS_MAX, SmsText, gsm7, layout, offending_characters};
 
-/// The information element of a concatenated message with a 16-bit reference, with the header's
-/// length in front: six octets follow; element 8 of four octets (3GPP TS 23.040, 9.2.3.24.8).
-const HEADER: [u8; 3] = [0x06, 0x08, 0x04];
-/// Octets of the whole header: [`HEADER`], reference, parts, number.
-const HEADER_OCTETS: usize = 7;
+/// Concatenation with a 16-bit reference (3GPP TS 23.040, 9.2.3.24.8).
+const CONCATENATION_16: u8 = 0x08;
 
 /// Which alphabet to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -101,12 +99,14 @@ pub enum SegmentError {
 pub fn segment(text: &SmsText, options: SegmentOptions) -> Result<Segments, SegmentError> {
     let count = match (options.encoding, text.count().encoding) {
         (EncodingChoice::Auto, _)
-        | (EncodingChoice::Gsm7, Encoding::Gsm7)
+        | (EncodingChoice::Gsm7, Encoding::Gsm7(_))
         | (EncodingChoice::Ucs2, Encoding::Ucs2) => text.count(),
         (EncodingChoice::Gsm7, Encoding::Ucs2) => {
             return Err(SegmentError::NotInAlphabet(offending_characters(text.as_str())));
         }
-        (EncodingChoice::Ucs2, Encoding::Gsm7) => layout::count_in(text.as_str(), Encoding::Ucs2),
+        (EncodingChoice::Ucs2, Encoding::Gsm7(_)) => {
+            layout::count_in(text.as_str(), Encoding::Ucs2)
+        }
     };
     let parts_max = options.parts_max.min(PARTS_MAX);
     if count.parts > u16::from(parts_max) {
@@ -117,26 +117,50 @@ pub fn segment(text: &SmsText, options: SegmentOptions) -> Result<Segments, Segm
     let segments = (1..=total)
         .zip(pieces)
         .map(|(number, piece)| {
-            let header = (total > 1).then(|| header(options.reference, total, number));
-            encode_piece(piece, count.encoding, header)
+            let place = Place { reference: options.reference, total, number };
+            encode_piece(piece, count.encoding, place)
         })
         .collect();
     Ok(Segments { encoding: count.encoding, segments })
 }
 
-fn header(reference: Reference16, total: u8, number: u8) -> [u8; HEADER_OCTETS] {
-    let [high, low] = reference.0.to_be_bytes();
-    [HEADER[0], HEADER[1], HEADER[2], high, low, total, number]
+/// Which part of which message.
+#[derive(Clone, Copy)]
+struct Place {
+    reference: Reference16,
+    total: u8,
+    number: u8,
 }
 
-fn encode_piece(piece: &str, encoding: Encoding, header: Option<[u8; HEADER_OCTETS]>) -> Segment {
+/// Appends the user data header, if there is anything to say in it.
+fn put_header(octets: &mut Vec<u8>, encoding: Encoding, place: Place) {
+    let is_concatenated = place.total > 1;
+    let Some(length) = encoding.header_octets(is_concatenated).checked_sub(1) else { return };
+    octets.push(u8::try_from(length).expect("three elements of at most six octets"));
+    if is_concatenated {
+        let [high, low] = place.reference.0.to_be_bytes();
+        octets.extend([CONCATENATION_16, 4, high, low, place.total, place.number]);
+    }
+    if let Encoding::Gsm7(tables) = encoding {
+        for (element, language) in [(SINGLE_SHIFT, tables.single), (LOCKING_SHIFT, tables.locking)]
+        {
+            if let Some(language) = language {
+                let [_, identifier] = language.code().to_be_bytes();
+                octets.extend([element, 1, identifier]);
+            }
+        }
+    }
+}
+
+fn encode_piece(piece: &str, encoding: Encoding, place: Place) -> Segment {
     // A character takes at most two octets in either alphabet, save the pairs of UTF-16, whose
     // four octets are four in UTF-8 as well.
-    let mut octets = Vec::with_capacity(HEADER_OCTETS + piece.len() * 2);
-    octets.extend(header.iter().flatten());
+    let header_octets = encoding.header_octets(place.total > 1);
+    let mut octets = Vec::with_capacity(header_octets + piece.len() * 2);
+    put_header(&mut octets, encoding, place);
     match encoding {
-        Encoding::Gsm7 => {
-            for code in piece.chars().filter_map(gsm7::encode) {
+        Encoding::Gsm7(tables) => {
+            for code in piece.chars().filter_map(|char| tables.encode(char)) {
                 match code {
                     gsm7::Code::Plain(septet) => octets.push(septet),
                     gsm7::Code::Escaped(septet) => octets.extend([gsm7::ESCAPE, septet]),
@@ -149,5 +173,5 @@ fn encode_piece(piece: &str, encoding: Encoding, header: Option<[u8; HEADER_OCTE
             }
         }
     }
-    Segment { octets, has_header: header.is_some() }
+    Segment { octets, has_header: header_octets > 0 }
 }

@@ -1,4 +1,7 @@
-//! Tables at every boundary, and properties of cutting.
+//! Tables at every boundary, and properties of cutting. Without national tables: those have tests
+//! of their own in `national`.
+
+mod national;
 
 use proptest::prelude::*;
 
@@ -40,7 +43,7 @@ fn reassembled(segments: &Segments) -> String {
     bodies(segments)
         .into_iter()
         .map(|body| match segments.encoding {
-            Encoding::Gsm7 => decode_gsm7_unpacked(body),
+            Encoding::Gsm7(tables) => tables.decode_unpacked(body),
             Encoding::Ucs2 => decode_ucs2_be(body),
         })
         .collect()
@@ -51,29 +54,30 @@ fn octets_on_air(segments: &Segments, part: &Segment) -> usize {
     let header = if part.has_header { 7 } else { 0 };
     let body = part.octets.len() - header;
     match segments.encoding {
-        Encoding::Gsm7 => ((header * 8).div_ceil(7) * 7 + body * 7).div_ceil(8),
+        Encoding::Gsm7(_) => ((header * 8).div_ceil(7) * 7 + body * 7).div_ceil(8),
         Encoding::Ucs2 => header + body,
     }
 }
 
 #[test]
 fn counts_at_every_boundary() {
-    use Encoding::{Gsm7, Ucs2};
+    use Encoding::Ucs2;
+    const GSM7: Encoding = Encoding::GSM7;
     let table = [
-        ("a", 1, Gsm7, 1),
-        ("a", 160, Gsm7, 1),
-        ("a", 161, Gsm7, 2),
-        ("a", 304, Gsm7, 2),
-        ("a", 305, Gsm7, 3),
-        ("a", 456, Gsm7, 3),
-        ("a", 457, Gsm7, 4),
-        ("a", 1520, Gsm7, 10),
-        ("€", 80, Gsm7, 1),
-        ("€", 81, Gsm7, 2),
-        ("€", 152, Gsm7, 2),
-        ("€", 153, Gsm7, 3),
-        ("€", 760, Gsm7, 10),
-        ("\u{0C}", 1, Gsm7, 0),
+        ("a", 1, GSM7, 1),
+        ("a", 160, GSM7, 1),
+        ("a", 161, GSM7, 2),
+        ("a", 304, GSM7, 2),
+        ("a", 305, GSM7, 3),
+        ("a", 456, GSM7, 3),
+        ("a", 457, GSM7, 4),
+        ("a", 1520, GSM7, 10),
+        ("€", 80, GSM7, 1),
+        ("€", 81, GSM7, 2),
+        ("€", 152, GSM7, 2),
+        ("€", 153, GSM7, 3),
+        ("€", 760, GSM7, 10),
+        ("\u{0C}", 1, GSM7, 0),
         ("я", 1, Ucs2, 1),
         ("я", 70, Ucs2, 1),
         ("я", 71, Ucs2, 2),
@@ -112,10 +116,10 @@ fn refuses_blank_and_nul() {
 
 #[test]
 fn one_wrong_character_changes_the_alphabet() {
-    assert_eq!(counted("it's"), (Encoding::Gsm7, 1));
+    assert_eq!(counted("it's"), (Encoding::GSM7, 1));
     assert_eq!(counted("it’s"), (Encoding::Ucs2, 1));
     let text = "a".repeat(100);
-    assert_eq!(counted(&text), (Encoding::Gsm7, 1));
+    assert_eq!(counted(&text), (Encoding::GSM7, 1));
     assert_eq!(counted(&format!("{text}`")), (Encoding::Ucs2, 2));
 }
 
@@ -127,7 +131,7 @@ fn never_splits_an_escape_pair() {
     assert_eq!(lengths, [151, 22]);
     // A pair at each cut costs a part more than the plain sum says: 2 × 152 septets in 3 parts.
     let text = format!("{}€{}€", "a".repeat(151), "b".repeat(149));
-    assert_eq!(counted(&text), (Encoding::Gsm7, 3));
+    assert_eq!(counted(&text), (Encoding::GSM7, 3));
 }
 
 #[test]
@@ -250,7 +254,7 @@ proptest! {
 
     #[test]
     fn any_octets_decode(octets in any::<Vec<u8>>()) {
-        let _ = decode_gsm7_unpacked(&octets);
+        let _ = ShiftTables::DEFAULT.decode_unpacked(&octets);
         let _ = decode_ucs2_be(&octets);
         prop_assert_eq!(decode_latin1(&octets).chars().count(), octets.len());
     }

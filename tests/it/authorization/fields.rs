@@ -273,6 +273,13 @@ pub const FIELDS: &[Field] = &[
             userErrors { code } } }",
     ),
     of_platform(
+        "Mutation.updateRoute",
+        To(ManageCarriers),
+        Kind::Route,
+        "mutation($id: ID!) { updateRoute(input: { routeId: $id, nationalLanguages: [TURKISH] }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
         "Mutation.deleteRoute",
         To(ManageCarriers),
         Kind::Route,

@@ -12,7 +12,8 @@ use heliograph::events::{self, NewEvent};
 use heliograph::identity::{
     AcceptOwnerLink, CreateApiKey, IdentityService, SignedIn, create_api_key,
 };
-use heliograph::{routing, senders};
+use heliograph::routing::{self, NewRoute};
+use heliograph::senders;
 use sea_orm::{EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -51,7 +52,7 @@ impl Objects {
             password: secret("secret"),
         };
         let carrier = registry::add(&operator, carrier).await.unwrap();
-        let route = routing::create(&operator, "+44", carrier.id).await.unwrap();
+        let route = routing::create(&operator, NewRoute::new("+44", carrier.id)).await.unwrap();
         let message = send(node, key.1.as_str()).await;
         let inbound = receive(node, account_id, carrier.id).await;
         let mut ids = BTreeMap::from([

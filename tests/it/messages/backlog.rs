@@ -3,7 +3,7 @@
 use entity::enums::{SenderKind, SenderStatus};
 use entity::sender;
 use heliograph::messages::ItemError;
-use heliograph::routing::{self, Routes};
+use heliograph::routing::{self, NewRoute, Routes};
 
 use super::*;
 
@@ -57,7 +57,7 @@ both_stores! {
         let (ctx, other) = (customer(&house).await, customer(&house).await);
         let carrier_id: CarrierId = house.platform.ids.next();
         add_carrier(&house, carrier_id, CarrierKind::Smpp).await;
-        routing::create(&house.system(), "+", carrier_id).await.unwrap();
+        routing::create(&house.system(), NewRoute::new("+", carrier_id)).await.unwrap();
         let platform = &house.platform;
         let routes = Routes::new(platform.db.clone(), platform.clock.clone(), &platform.doorbell);
         let send = async |ctx: &Ctx, key: &str, message: NewMessage| -> Result<(), ItemError> {

@@ -50,8 +50,8 @@ const OF_ACCOUNT: &[&str] = &[
      NULL, 1)",
     "INSERT INTO sender VALUES ('{a}', '{a}', 'Bells', 0, 0, NULL, 1, 0, 0)",
     "INSERT INTO message_text VALUES ('{a}', '{a}', '', 0)",
-    "INSERT INTO message VALUES ('{a}', '{a}', 0, 10, 1, false, '+44', 'Bells', 0, '{a}', 0, 1, \
-     NULL, 'GB', 'USD', 0, 0, 0, NULL, NULL, '{a}', 0, 1, 0, NULL, NULL, NULL, NULL, NULL, 0, \
+    "INSERT INTO message VALUES ('{a}', '{a}', 0, 10, 1, false, '+44', 'Bells', 0, '{a}', 0, \
+     NULL, 1, NULL, 'GB', 'USD', 0, 0, 0, NULL, NULL, '{a}', 0, 1, 0, NULL, NULL, NULL, NULL, NULL, 0, \
      NULL, 0)",
     "INSERT INTO submission VALUES ('{a}', '{a}', 1, 1, '{a}', NULL, 0, NULL, 0, 0)",
     "INSERT INTO inbound_message VALUES ('{a}', '{a}', '{a}', '+44', '+45', '', 1, 1, 0)",
@@ -72,7 +72,7 @@ const OF_PLATFORM: &[&str] = &[
     "INSERT INTO signing_key VALUES ('k', '', '', 0, NULL)",
     "INSERT INTO carrier VALUES ('{a}', 'c', 1, '{}', NULL, false, 1, 0, 0)",
     "INSERT INTO carrier_lease VALUES ('{a}', '{a}', 1, 0, 0, NULL, 0)",
-    "INSERT INTO route VALUES ('{a}', '44', '{a}', 1, 0)",
+    "INSERT INTO route VALUES ('{a}', '44', '{a}', 0, 1, 0)",
     "INSERT INTO parked_receipt VALUES ('{a}', 'x', 1, 1, NULL, NULL, 0)",
     "INSERT INTO inbound_message VALUES ('{unknown}', NULL, '{a}', '+44', '+45', '', 1, 1, 0)",
     "INSERT INTO inbound_part VALUES ('{a}', 1, '{a}', '+44', '+45', 1, 2, '', false, 0)",

@@ -8,6 +8,7 @@ use heliograph::carriers::Platform;
 use heliograph::carriers::smsc::config::{IdForm, Login, ReceiptForm, ReferenceEcho, SmscConfig};
 use heliograph::carriers::smsc::{PhoneMessage, Smsc, SmscHandle};
 use heliograph::sys::{Clock, Randomness};
+use heliograph::types::sms_text::NationalLanguages;
 use rusmpp::pdus::{CancelSm, QuerySm};
 use rusmpp::values::{DataCoding, MessageState};
 use rusmpp::{CommandId, CommandStatus, Pdu};
@@ -139,7 +140,7 @@ async fn a_phone_can_write_to_us() {
     let smsc = start(SmscConfig::default()).await;
     let mut client = Client::transceiver(smsc.local_addr(), "shop").await;
     for (text, coding) in [("STOP", DataCoding::McSpecific), ("Grüße", DataCoding::Ucs2)] {
-        let sent = PhoneMessage { from: PHONE, to: "447700900999", text };
+        let sent = phone_message(text);
         smsc.send_inbound("shop", sent).unwrap();
         let (sequence, deliver) = client.next_deliver().await;
         client.answer_deliver(sequence, CommandStatus::EsmeRok).await;
@@ -147,7 +148,12 @@ async fn a_phone_can_write_to_us() {
         assert_eq!(deliver.data_coding, coding);
         assert_eq!(deliver.source_addr.as_str(), PHONE);
     }
-    assert!(smsc.send_inbound("nobody", PhoneMessage { from: "1", to: "2", text: "" }).is_err());
+    assert!(smsc.send_inbound("nobody", phone_message("")).is_err());
+}
+
+fn phone_message(text: &str) -> PhoneMessage<'_> {
+    let national_languages = NationalLanguages::NONE;
+    PhoneMessage { from: PHONE, to: "447700900999", text, national_languages }
 }
 
 #[tokio::test]
