@@ -19,7 +19,8 @@ use crate::http::{
 use crate::identity::{Authenticated, ClientAddress, IdentityService};
 
 /// Mutations by which somebody may guess a secret: one a request, so that limits count guesses.
-const SENSITIVE_MUTATIONS: &[&str] = &["logIn", "signUp", "refreshSession", "acceptOwnerLink"];
+const SENSITIVE_MUTATIONS: &[&str] =
+    &["logIn", "signUp", "refreshSession", "acceptOwnerLink", "redeemVoucher"];
 
 /// Subscriptions that go on from a cursor.
 const RESUMABLE_SUBSCRIPTIONS: &[&str] = &["messageEvents"];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::billing::plans;
 use crate::jobs::Schedule;
 use crate::messages::sweeps;
 
@@ -20,6 +21,9 @@ pub(super) fn all() -> Vec<Schedule> {
         }),
         Schedule::new("messages.release_unknown", Duration::from_secs(600), |ctx| async move {
             sweeps::release_unknown(&ctx).await
+        }),
+        Schedule::new("billing.charge_plans", Duration::from_secs(600), |ctx| async move {
+            plans::charge_due(&ctx).await
         }),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await
