@@ -37,6 +37,8 @@ pub enum Purpose {
     SigningKey,
     /// Seals of carrier passwords.
     CarrierPassword,
+    /// Hashes of voucher codes.
+    VoucherCode,
     /// The chain of the ledger.
     Ledger,
     /// Hashes of what was posted under a key.
@@ -55,6 +57,7 @@ impl Purpose {
             Self::Idempotency => b"heliograph/v1/idempotency",
             Self::SigningKey => b"heliograph/v1/signing-key",
             Self::CarrierPassword => b"heliograph/v1/carrier-password",
+            Self::VoucherCode => b"heliograph/v1/voucher-code",
             Self::Ledger => b"heliograph/v1/ledger",
             Self::LedgerRequest => b"heliograph/v1/ledger-request",
             Self::Installation => b"heliograph/v1/installation",

@@ -144,6 +144,10 @@ ids! {
     TransferId = "tran";
     /// A list of prices.
     RateCardId = "rate";
+    /// What an account pays each month.
+    PlanId = "plan";
+    /// Vouchers that were made together.
+    VoucherBatchId = "vbat";
     /// A payment.
     PaymentId = "pay";
     /// An invoice.

@@ -22,8 +22,15 @@ use crate::identity::{Authenticated, ClientAddress, IdentityService};
 
 /// Mutations that take a secret: one a request, so that limits count guesses. A test holds the list
 /// to the schema.
-pub const SENSITIVE_MUTATIONS: &[&str] =
-    &["acceptOwnerLink", "addCarrier", "logIn", "refreshSession", "signUp", "updateCarrier"];
+pub const SENSITIVE_MUTATIONS: &[&str] = &[
+    "acceptOwnerLink",
+    "addCarrier",
+    "logIn",
+    "redeemVoucher",
+    "refreshSession",
+    "signUp",
+    "updateCarrier",
+];
 
 /// Subscriptions that go on from a cursor. The same test holds it to the schema.
 pub const RESUMABLE_SUBSCRIPTIONS: &[&str] = &["messageEvents"];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::billing::plans;
 use crate::jobs::Schedule;
 use crate::messages::{inbound_parts, sweeps};
 
@@ -26,6 +27,9 @@ pub(super) fn all() -> Vec<Schedule> {
             Duration::from_secs(60),
             |ctx| async move { inbound_parts::give_up(&ctx).await },
         ),
+        Schedule::new("billing.charge_plans", Duration::from_secs(600), |ctx| async move {
+            plans::charge_due(&ctx).await
+        }),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await
         }),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use entity::enums::{BillingTerms, BookKind, TransferCode};
 use entity::ids::AccountId;
 use entity::{account, billing_account};
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel, Statement};
 
 use super::ledger::{ensure_wallets, post};
@@ -116,7 +117,7 @@ fn rejected(error: Error<Unpostable>) -> Error<SetCreditRejection> {
 }
 
 /// Makes or changes an account's terms, and returns its currency.
-async fn settle_terms(
+pub(super) async fn settle_terms(
     ctx: &Ctx,
     tx: &Tx,
     account_id: AccountId,
@@ -124,22 +125,22 @@ async fn settle_terms(
     terms: Option<BillingTerms>,
 ) -> Result<Currency, Error<SetCreditRejection>> {
     let now = ctx.clock.now();
-    let Some(found) = billing_account::Entity::find_by_id(account_id).one(&**tx).await? else {
-        let currency = currency.unwrap_or(ctx.settings.billing.currency);
-        let row = billing_account::Model {
-            account_id,
-            currency: currency.as_str().to_owned(),
-            terms: terms.unwrap_or(BillingTerms::Prepaid),
-            rate_card_id: None,
-            version: 1,
-            created_at_ms: now,
-            updated_at_ms: now,
-        };
-        billing_account::Entity::insert(row.into_active_model())
-            .exec_without_returning(&**tx)
-            .await?;
-        return Ok(currency);
+    let wanted = currency.unwrap_or(ctx.settings.billing.currency);
+    let new = billing_account::Model {
+        account_id,
+        currency: wanted.as_str().to_owned(),
+        terms: terms.unwrap_or(BillingTerms::Prepaid),
+        rate_card_id: None,
+        version: 1,
+        created_at_ms: now,
+        updated_at_ms: now,
     };
+    // Two may be the first at once.
+    let keep = OnConflict::column(billing_account::Column::AccountId).do_nothing().to_owned();
+    let insert = billing_account::Entity::insert(new.into_active_model()).on_conflict(keep);
+    insert.exec_without_returning(&**tx).await?;
+    let found = billing_account::Entity::find_by_id(account_id).one(&**tx).await?;
+    let found = found.ok_or_else(|| Failed::internal("an account's terms vanished"))?;
     let own: Currency = found.currency.parse().map_err(Failed::internal)?;
     if currency.is_some_and(|wanted| wanted != own) {
         return Err(Error::Rejected(SetCreditRejection::OtherCurrency));

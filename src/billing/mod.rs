@@ -13,22 +13,32 @@
 mod chain;
 mod charging;
 mod commands;
+mod entries;
 mod ledger;
 mod model;
+/// What accounts pay each month.
+pub mod plans;
 mod prices;
 mod queries;
+/// Lists of prices.
+pub mod rate_cards;
+mod usage;
 mod verify;
+/// Codes that are worth an amount.
+pub mod vouchers;
 
 pub use charging::{
     Charge, RETURNING_CHARGE, available_locked, day_of, hold, read as read_charge,
     settle as settle_charges,
 };
 pub use commands::{CreditChange, SetCreditRejection, set_credit};
+pub use entries::{Entry, Whose, entries, entries_count, find_entry};
 pub use ledger::post;
 pub use model::{
     Balance, Book, DETAIL_CHARS_MAX, Journal, KEY_CHARS_MAX, Leg, NewTransfer, Posted, Unit,
     Unpostable, fold,
 };
 pub use prices::{PriceTable, Prices};
-pub use queries::{Terms, available, balance, terms};
+pub use queries::{Terms, available, balance, balance_of_account, terms};
+pub use usage::{DAYS_MAX, Dimension, GROUPS_MAX, Usage, UsageKey, UsageQuestion, UsageSum, usage};
 pub use verify::{Fault, Verified, verify};

@@ -19,7 +19,7 @@ use crate::types::money::Currency;
 use crate::types::price::PartPrice;
 
 /// Digits of a prefix.
-const PREFIX_DIGITS_MAX: usize = 15;
+pub(super) const PREFIX_DIGITS_MAX: usize = 15;
 /// The stored class of a rate for all classes.
 pub(super) const ALL_CLASSES: i16 = -1;
 

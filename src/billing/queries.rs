@@ -2,7 +2,7 @@
 
 use entity::enums::BillingTerms;
 use entity::ids::{AccountId, RateCardId};
-use entity::{billing_account, wallet};
+use entity::{account, billing_account, wallet};
 use sea_orm::{DbErr, EntityTrait};
 
 use super::model::{Balance, Journal, Unit};
@@ -48,6 +48,23 @@ pub async fn balance(ctx: &Ctx) -> Result<Balance, Failed> {
     let account_id = ctx.actor.require_in_account(Action::ReadBilling)?;
     let terms = terms(ctx, account_id).await?;
     Ok(balance_of(ctx, Journal::of_money(account_id, terms.currency)).await?)
+}
+
+/// What an account has, and how it pays, for the operator; none if there is no such account.
+///
+/// # Errors
+/// A failure.
+pub async fn balance_of_account(
+    ctx: &Ctx,
+    account_id: AccountId,
+) -> Result<Option<(Terms, Balance)>, Failed> {
+    ctx.actor.require(Action::ReadAllBilling)?;
+    if account::Entity::find_by_id(account_id).one(ctx.db.reader()).await?.is_none() {
+        return Ok(None);
+    }
+    let terms = terms(ctx, account_id).await?;
+    let balance = balance_of(ctx, Journal::of_money(account_id, terms.currency)).await?;
+    Ok(Some((terms, balance)))
 }
 
 /// What an account could hold now. Asks for no right: it is part of estimating.

@@ -15,6 +15,7 @@ use super::admin_account::{
 use super::admin_billing::{self, SetCreditArgs, VerifyLedgerArgs};
 use super::admin_carrier::{self, AddCarrierArgs, ApproveSenderArgs, ListCarriersArgs};
 use super::admin_people::{self, RemovePersonArgs, SetRoleArgs};
+use super::admin_rates::{self, ImportRatesArgs};
 use super::failure::Failure;
 use super::store_args::StoreArgs;
 use crate::app::{self, AppParts};
@@ -41,6 +42,7 @@ enum Task {
     ApproveSender(OnStore<ApproveSenderArgs>),
     SetCredit(OnStore<SetCreditArgs>),
     VerifyLedger(OnStore<VerifyLedgerArgs>),
+    ImportRates(OnStore<ImportRatesArgs>),
 }
 
 /// A command with the flags that say where the store is.
@@ -87,6 +89,9 @@ pub(super) async fn run(args: AdminArgs) -> Result<ExitCode, Failure> {
         }
         Task::VerifyLedger(on) => {
             admin_billing::verify_ledger(&open(&on.store).await?, &on.command).await?
+        }
+        Task::ImportRates(on) => {
+            admin_rates::import_rates(&open(&on.store).await?, &on.command).await?
         }
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::new)?;

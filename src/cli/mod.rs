@@ -9,6 +9,7 @@ mod admin_account;
 mod admin_billing;
 mod admin_carrier;
 mod admin_people;
+mod admin_rates;
 mod demo;
 mod doctor;
 mod failure;

@@ -5,7 +5,8 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, InboundMessageId, MessageId, PersonId, SenderId, SessionId,
+    AccountId, ApiKeyId, CarrierId, InboundMessageId, MessageId, PersonId, PlanId, RateCardId,
+    SenderId, SessionId, VoucherBatchId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -54,9 +55,27 @@ id_keys!(
     InboundMessageId,
     MessageId,
     PersonId,
+    PlanId,
+    RateCardId,
     SenderId,
-    SessionId
+    SessionId,
+    VoucherBatchId
 );
+
+/// A number in a list whose rows are numbered.
+impl PageKey for i64 {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self::from_be_bytes(bytes.try_into().ok()?))
+    }
+
+    fn to_value(&self) -> Value {
+        (*self).into()
+    }
+}
 
 impl PageKey for String {
     fn to_bytes(&self) -> Vec<u8> {
@@ -185,8 +204,9 @@ where
     select.count(connection).await
 }
 
-/// Drops the row that was read only to see whether there are more, and restores the list's order.
-fn cut<T, K>(mut rows: Vec<T>, size: usize, request: &PageRequest<K>) -> Page<T> {
+/// The page of `rows`, of which one more than `size` was read to see whether there are more, in the
+/// order of reading: restores the list's. For lists whose key is more than one column.
+pub fn cut<T, K>(mut rows: Vec<T>, size: usize, request: &PageRequest<K>) -> Page<T> {
     let more = rows.len() > size;
     rows.truncate(size);
     match request.end {

@@ -38,7 +38,11 @@ pub struct AccountBalance {
 }
 
 impl AccountBalance {
-    fn new(balance: Balance) -> Result<Self, Failed> {
+    /// A balance of money.
+    ///
+    /// # Errors
+    /// If it is of something else: a fault of ours.
+    pub fn new(balance: Balance) -> Result<Self, Failed> {
         let Unit::Currency(currency) = balance.unit else {
             return Err(Failed::internal("a balance of money has a currency"));
         };

@@ -24,8 +24,17 @@ use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
     SendMessagesError,
 };
+use super::plans::{
+    CreatePlanError, DeletePlanError, SubscribeAccountError, UnsubscribeAccountError,
+    UpdatePlanError,
+};
+use super::rate_cards::{
+    AssignRateCardError, CreateRateCardError, DeleteRateCardError, ImportRatesError,
+    RemoveRatesError, SetRatesError, UpdateRateCardError,
+};
 use super::routes::{CreateRouteError, DeleteRouteError, UpdateRouteError};
 use super::senders::{ApproveSenderError, RegisterSenderError, RejectSenderError};
+use super::vouchers::{CreateVouchersError, RedeemVoucherError};
 use crate::error::{Error, Failed};
 
 /// What a resolver answers with.
@@ -226,6 +235,34 @@ pub enum UserError {
     UpdateRoute(UpdateRouteError),
     /// Of `deleteRoute`.
     DeleteRoute(DeleteRouteError),
+    /// Of `createRateCard`.
+    CreateRateCard(CreateRateCardError),
+    /// Of `updateRateCard`.
+    UpdateRateCard(UpdateRateCardError),
+    /// Of `deleteRateCard`.
+    DeleteRateCard(DeleteRateCardError),
+    /// Of `assignRateCard`.
+    AssignRateCard(AssignRateCardError),
+    /// Of `setRates`.
+    SetRates(SetRatesError),
+    /// Of `removeRates`.
+    RemoveRates(RemoveRatesError),
+    /// Of `importRates`.
+    ImportRates(ImportRatesError),
+    /// Of `createPlan`.
+    CreatePlan(CreatePlanError),
+    /// Of `updatePlan`.
+    UpdatePlan(UpdatePlanError),
+    /// Of `deletePlan`.
+    DeletePlan(DeletePlanError),
+    /// Of `subscribeAccount`.
+    SubscribeAccount(SubscribeAccountError),
+    /// Of `unsubscribeAccount`.
+    UnsubscribeAccount(UnsubscribeAccountError),
+    /// Of `createVouchers`.
+    CreateVouchers(CreateVouchersError),
+    /// Of `redeemVoucher`.
+    RedeemVoucher(RedeemVoucherError),
     /// Of a whole `sendMessages`.
     SendMessages(SendMessagesError),
     /// Of one message of `sendMessages` or `estimateMessages`.

@@ -14,13 +14,18 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::Context;
-use entity::ids::{AccountId, ApiKeyId, CarrierId, InboundMessageId, MessageId, PersonId, TextId};
-use entity::{account, carrier, carrier_lease, event, inbound_message, message, submission};
+use entity::ids::{
+    AccountId, ApiKeyId, CarrierId, InboundMessageId, MessageId, PersonId, RateCardId, TextId,
+};
+use entity::{
+    account, carrier, carrier_lease, event, inbound_message, message, rate_card, submission,
+};
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
 use super::errors::Answer;
+use crate::billing::rate_cards;
 use crate::carriers::registry;
 use crate::ctx::Ctx;
 use crate::error::Failed;
@@ -102,6 +107,7 @@ loaders! {
     leases: Lease,
     messages: MessageRow,
     people: PersonRow,
+    rate_cards: RateCardRow,
     submissions: Submissions,
     texts: Text,
     timelines: Timeline,
@@ -293,5 +299,19 @@ impl Key for Lease {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let found = registry::leases(&ctx, &ids).await?;
         Ok(found.into_iter().map(|(id, lease)| (Self(id), lease)).collect())
+    }
+}
+
+/// A rate card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RateCardRow(pub RateCardId);
+
+impl Key for RateCardRow {
+    type Value = rate_card::Model;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = rate_cards::find_many(&ctx, &ids).await?;
+        Ok(found.into_iter().map(|row| (Self(row.id), row)).collect())
     }
 }

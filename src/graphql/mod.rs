@@ -18,6 +18,8 @@ mod execution;
 pub mod identity;
 /// `ID` and the typed ids.
 pub mod ids;
+/// What was written of accounts.
+pub mod ledger;
 /// Batched reads.
 pub mod loaders;
 /// Messages.
@@ -26,12 +28,20 @@ pub mod messages;
 pub mod money;
 /// The interface `Node`.
 pub mod node;
+/// Plans.
+pub mod plans;
+/// Rate cards.
+pub mod rate_cards;
 /// Routes.
 pub mod routes;
 /// The scalars.
 pub mod scalars;
 /// Senders.
 pub mod senders;
+/// What messages cost.
+pub mod usage;
+/// Vouchers.
+pub mod vouchers;
 
 use async_graphql::{Context, MergedObject, MergedSubscription, Request, SDLExportOptions};
 
@@ -52,6 +62,10 @@ pub struct Query(
     carriers::CarriersQuery,
     routes::RoutesQuery,
     billing::BillingQuery,
+    ledger::LedgerQuery,
+    plans::PlansQuery,
+    rate_cards::RateCardsQuery,
+    vouchers::VouchersQuery,
     messages::MessagesQuery,
 );
 
@@ -68,6 +82,10 @@ pub struct Mutation(
     carriers::CarriersMutation,
     routes::RoutesMutation,
     billing::BillingMutation,
+    plans::PlansMutation,
+    rate_cards::RateCardsMutation,
+    rate_cards::RatesMutation,
+    vouchers::VouchersMutation,
     messages::MessagesMutation,
 );
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
     self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, MessageId,
-    PersonId, RouteId, SenderId, SessionId,
+    PersonId, PlanId, RateCardId, RouteId, SenderId, SessionId, TransferId, VoucherBatchId,
 };
 
 use super::call;
@@ -11,14 +11,19 @@ use super::carriers::Carrier;
 use super::errors::{Answer, Fault};
 use super::identity::{Account, ApiKey, Person, Session};
 use super::ids::parse_id;
-use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, load};
+use super::ledger::LedgerEntry;
+use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, RateCardRow, load};
 use super::messages::events::{Event, MessageReceived, MessageStatusChanged, seq_of};
 use super::messages::{InboundMessage, Message};
+use super::plans::Plan;
+use super::rate_cards::RateCard;
 use super::routes::Route;
 use super::senders::Sender;
+use super::vouchers::VoucherBatch;
+use crate::billing::{plans, vouchers};
 use crate::error::Failed;
 use crate::messages::live;
-use crate::{identity, routing, senders};
+use crate::{billing, identity, routing, senders};
 
 /// Ids that one `nodes` takes.
 pub const NODES_MAX: usize = 100;
@@ -39,8 +44,16 @@ pub enum Node {
     Sender(Sender),
     /// `carr_…`
     Carrier(Carrier),
+    /// `plan_…`
+    Plan(Plan),
+    /// `rate_…`
+    RateCard(RateCard),
     /// `route_…`
     Route(Route),
+    /// `vbat_…`
+    VoucherBatch(VoucherBatch),
+    /// `tran_…`
+    LedgerEntry(LedgerEntry),
     /// `msg_…`
     Message(Message),
     /// `inb_…`
@@ -111,8 +124,21 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
             let found = load(context, CarrierRow(parse_id(id)?)).await?;
             found.map(|row| Node::Carrier(Carrier(row)))
         }
+        PlanId::PREFIX => plans::find(ctx, parse_id(id)?).await?.map(|row| Node::Plan(Plan(row))),
+        RateCardId::PREFIX => {
+            let found = load(context, RateCardRow(parse_id(id)?)).await?;
+            found.map(|row| Node::RateCard(RateCard(row)))
+        }
         RouteId::PREFIX => {
             routing::find(ctx, parse_id(id)?).await?.map(|row| Node::Route(Route(row)))
+        }
+        VoucherBatchId::PREFIX => {
+            let found = vouchers::find(ctx, parse_id(id)?).await?;
+            found.map(|batch| Node::VoucherBatch(VoucherBatch(batch)))
+        }
+        TransferId::PREFIX => {
+            let found = billing::find_entry(ctx, parse_id(id)?).await?;
+            found.map(|entry| Node::LedgerEntry(LedgerEntry(entry)))
         }
         MessageId::PREFIX => {
             super::messages::find(context, parse_id(id)?).await?.map(Node::Message)

@@ -2,10 +2,11 @@
 //! `String` and are parsed by the domain; only their normalized form goes out.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{DateTime as ChronoDateTime, SecondsFormat};
+use chrono::{DateTime as ChronoDateTime, NaiveDate, SecondsFormat};
 use entity::time::UnixMillis;
 
 use crate::types::money::{Currency, InvalidAmount, Micros, UnknownCurrency};
+use crate::types::price::{self, InvalidPrice};
 
 /// A point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,32 @@ impl ScalarType for DateTime {
 impl From<UnixMillis> for DateTime {
     fn from(time: UnixMillis) -> Self {
         Self(time)
+    }
+}
+
+/// A day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(pub NaiveDate);
+
+/// A day of the calendar, without a time and a zone: `2026-11-22` (RFC 3339, full-date).
+#[Scalar(name = "Date")]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+        // Years of more or fewer digits are none that RFC 3339 can write.
+        let day = day.filter(|_| text.len() == 10);
+        day.map(Self).ok_or_else(|| refused("a Date is a day, for example 2026-11-22"))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(_))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
     }
 }
 
@@ -140,6 +167,31 @@ impl ScalarType for Decimal {
     }
 }
 
+/// The price of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartPrice(pub price::PartPrice);
+
+/// The price of a part of a message: an exact decimal number in base 10 as a string, not negative,
+/// with at most 9 decimals and up to a million: `"0.0000375"`. Never a JSON number, which readers
+/// round.
+#[Scalar(name = "PartPrice")]
+impl ScalarType for PartPrice {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        text.parse().map(Self).map_err(|fault: InvalidPrice| refused(&fault.to_string()))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(_))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
 /// The code of a currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CurrencyCode(pub Currency);
@@ -173,6 +225,17 @@ fn refused<T: async_graphql::InputType>(message: &str) -> InputValueError<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_written_in_one_way() {
+        let day = Date::parse(Value::from("2026-02-28")).unwrap();
+        assert_eq!(day.to_value(), Value::from("2026-02-28"));
+        for text in
+            ["", "2026-2-28", "2026-02-29", "26-02-28", "+12026-01-01", "2026-02-28T00:00:00Z"]
+        {
+            assert!(Date::parse(Value::from(text)).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_time_is_shown_in_utc_with_milliseconds_and_read_with_any_offset() {

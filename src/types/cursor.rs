@@ -41,6 +41,16 @@ pub enum CursorKind {
     Routes = 10,
     /// Sessions of a person.
     Sessions = 11,
+    /// Rate cards, for the operator.
+    RateCards = 40,
+    /// Rates of a card, for the operator.
+    Rates = 41,
+    /// Entries of an account's ledger, newest first.
+    LedgerEntries = 42,
+    /// Batches of vouchers, for the operator.
+    VoucherBatches = 43,
+    /// Plans, for the operator.
+    Plans = 44,
 }
 
 /// Why a text is not a cursor of the wanted kind.

@@ -12,6 +12,7 @@ mod kit;
 mod app;
 mod architecture;
 mod authorization;
+mod billing;
 mod carrier_conformance;
 mod carriers_admin;
 mod cli;

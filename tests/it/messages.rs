@@ -102,7 +102,7 @@ async fn add_carrier(house: &TestHouse, id: CarrierId, kind: CarrierKind) {
     .await;
 }
 
-fn to(recipient: &str) -> NewMessage {
+pub fn to(recipient: &str) -> NewMessage {
     NewMessage {
         to: recipient.to_owned(),
         from: "Acme".to_owned(),
@@ -114,7 +114,7 @@ fn to(recipient: &str) -> NewMessage {
     }
 }
 
-fn batch(key: &str, messages: Vec<NewMessage>) -> SendInput {
+pub fn batch(key: &str, messages: Vec<NewMessage>) -> SendInput {
     SendInput { idempotency_key: key.to_owned(), messages }
 }
 
@@ -127,24 +127,24 @@ async fn send(ctx: &Ctx, input: SendInput) -> SendOutcome {
     commands::send(ctx, &Tables::default(), input).await.unwrap()
 }
 
-fn ids(outcome: &SendOutcome) -> Vec<MessageId> {
+pub fn ids(outcome: &SendOutcome) -> Vec<MessageId> {
     outcome.results.iter().map(|result| result.as_ref().unwrap().id).collect()
 }
 
-async fn stored(house: &TestHouse, ctx: &Ctx, id: MessageId) -> message::Model {
+pub async fn stored(house: &TestHouse, ctx: &Ctx, id: MessageId) -> message::Model {
     let account_id = ctx.actor.account_id().unwrap();
     let found = message::Entity::find_by_id((account_id, id)).one(house.platform.db.reader()).await;
     found.unwrap().unwrap()
 }
 
 /// Dispatch of one carrier, until dropped or stopped.
-struct Running {
+pub struct Running {
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
-    fn start(
+    pub fn start(
         house: &TestHouse,
         make: impl Fn() -> Box<dyn Carrier> + Send + Sync + 'static,
     ) -> Self {
@@ -155,7 +155,7 @@ impl Running {
         Self { shutdown, task }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.shutdown.cancel();
         within(PATIENCE, self.task).await.unwrap();
     }
@@ -168,14 +168,14 @@ fn simulator(house: &TestHouse) -> Running {
     })
 }
 
-async fn subscribe(house: &TestHouse, ctx: &Ctx) -> Subscription {
+pub async fn subscribe(house: &TestHouse, ctx: &Ctx) -> Subscription {
     let platform = &house.platform;
     let hub = Hub::new(platform.db.clone(), platform.clock.clone(), platform.doorbell.clone());
     hub.subscribe(ctx.actor.account_id().unwrap(), Some(0)).await.unwrap()
 }
 
 /// Reads events, which must be dense, until each of `ids` has had one of `last`.
-async fn until_all(
+pub async fn until_all(
     subscription: &mut Subscription,
     ids: &[MessageId],
     last: &[MessageStatus],

@@ -2,8 +2,8 @@
 
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageAccounts,
-    ManageApiKeys, ManageCarriers, ManageCredit, ManageOwnSessions, ManageSenders, ReadAccount,
-    ReadAllAccounts, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages,
+    ManageApiKeys, ManageCarriers, ManageCredit, ManageOwnSessions, ManagePrices, ManageSenders, Pay, ReadAccount,
+    ReadAllAccounts, ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages,
     ReadSenders, SendMessages,
 };
 
@@ -22,11 +22,15 @@ pub enum Access {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Account,
+    LedgerEntry,
     Person,
     ApiKey,
     Session,
     Sender,
     Carrier,
+    Plan,
+    RateCard,
+    VoucherBatch,
     Route,
     Message,
     StatusEvent,
@@ -92,6 +96,22 @@ pub const FIELDS: &[Field] = &[
     unnamed("Query.allSenders", To(DecideSenders), "{ allSenders { nodes { id } totalCount } }"),
     unnamed("Query.carriers", To(ReadCarriers), "{ carriers { nodes { id } } }"),
     unnamed("Query.routes", To(ReadCarriers), "{ routes { nodes { id } } }"),
+    unnamed("Query.rateCards", To(ManagePrices), "{ rateCards { nodes { id } } }"),
+    unnamed("Query.plans", To(ManagePrices), "{ plans { nodes { id } } }"),
+    unnamed("Query.planSubscription", To(ReadBilling), "{ planSubscription { startedAt } }"),
+    unnamed("Query.voucherBatches", To(ManagePrices), "{ voucherBatches { nodes { id } } }"),
+    unnamed("Query.ledgerEntries", To(ReadBilling), "{ ledgerEntries { nodes { id } } }"),
+    unnamed(
+        "Query.usage",
+        To(ReadBilling),
+        "{ usage(input: { from: \"2026-01-01\", to: \"2026-01-02\" }) { total { messages } } }",
+    ),
+    of_platform(
+        "Query.accountBilling",
+        To(ReadAllBilling),
+        Kind::Account,
+        "query($id: ID!) { accountBilling(accountId: $id) { balance { posted } } }",
+    ),
     unnamed("Query.accountBalance", To(ReadBilling), "{ accountBalance { posted } }"),
     unnamed("Query.messages", To(ReadMessages), "{ messages { nodes { id } } }"),
     unnamed("Query.inboundMessages", To(ReadMessages), "{ inboundMessages { nodes { id } } }"),
@@ -242,6 +262,92 @@ pub const FIELDS: &[Field] = &[
             userErrors { code } } }",
     ),
     unnamed(
+        "Mutation.createPlan",
+        To(ManagePrices),
+        "mutation { createPlan(input: { name: \"\", currency: \"USD\", monthlyPrice: \"1\" }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.updatePlan",
+        To(ManagePrices),
+        Kind::Plan,
+        "mutation($id: ID!) { updatePlan(input: { planId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.deletePlan",
+        To(ManagePrices),
+        Kind::Plan,
+        "mutation($id: ID!) { deletePlan(input: { planId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.subscribeAccount",
+        To(ManagePrices),
+        Kind::Account,
+        "mutation($id: ID!) { subscribeAccount(input: { accountId: $id,
+            planId: \"plan_00000000000000000000000000\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.unsubscribeAccount",
+        To(ManagePrices),
+        Kind::Account,
+        "mutation($id: ID!) { unsubscribeAccount(input: { accountId: $id }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createVouchers",
+        To(ManagePrices),
+        "mutation { createVouchers(input: { count: 0, amount: \"1\", currency: \"USD\",
+            expiresAt: \"2026-11-22T00:00:00Z\" }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.redeemVoucher",
+        To(Pay),
+        "mutation { redeemVoucher(input: { idempotencyKey: \"x\", code: \"\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createRateCard",
+        To(ManagePrices),
+        "mutation { createRateCard(input: { name: \"\", currency: \"USD\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.updateRateCard",
+        To(ManagePrices),
+        Kind::RateCard,
+        "mutation($id: ID!) { updateRateCard(input: { rateCardId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.deleteRateCard",
+        To(ManagePrices),
+        Kind::RateCard,
+        "mutation($id: ID!) { deleteRateCard(input: { rateCardId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.assignRateCard",
+        To(ManagePrices),
+        Kind::Account,
+        "mutation($id: ID!) { assignRateCard(input: { accountId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.setRates",
+        To(ManagePrices),
+        Kind::RateCard,
+        "mutation($id: ID!) { setRates(input: { rateCardId: $id, rates: [] }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.removeRates",
+        To(ManagePrices),
+        Kind::RateCard,
+        "mutation($id: ID!) { removeRates(input: { rateCardId: $id, rates: [] }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.importRates",
+        To(ManagePrices),
+        Kind::RateCard,
+        "mutation($id: ID!) { importRates(input: { rateCardId: $id, csv: \"\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
         "Mutation.addCarrier",
         To(ManageCarriers),
         "mutation { addCarrier(input: { name: \"\", smpp: { address: \"\", systemId: \"\",
@@ -321,11 +427,18 @@ const fn inside(name: &'static str, kind: Kind, action: Action) -> NodeKind {
 /// Every type that is a `Node`. A log-in is seen by its person alone, which `Caller::sees` adds.
 pub const NODES: &[NodeKind] = &[
     NodeKind { outside: Some(ReadAllAccounts), ..inside("Account", Kind::Account, ReadAccount) },
+    inside("LedgerEntry", Kind::LedgerEntry, ReadBilling),
     inside("Person", Kind::Person, ReadAccount),
     inside("ApiKey", Kind::ApiKey, ReadApiKeys),
     inside("Session", Kind::Session, ManageOwnSessions),
     NodeKind { outside: Some(DecideSenders), ..inside("Sender", Kind::Sender, ReadSenders) },
     NodeKind { outside: Some(ReadCarriers), ..inside("Carrier", Kind::Carrier, ReadCarriers) },
+    NodeKind { outside: Some(ManagePrices), ..inside("Plan", Kind::Plan, ManagePrices) },
+    NodeKind { outside: Some(ManagePrices), ..inside("RateCard", Kind::RateCard, ManagePrices) },
+    NodeKind {
+        outside: Some(ManagePrices),
+        ..inside("VoucherBatch", Kind::VoucherBatch, ManagePrices)
+    },
     NodeKind { outside: Some(ReadCarriers), ..inside("Route", Kind::Route, ReadCarriers) },
     inside("Message", Kind::Message, ReadMessages),
     inside("InboundMessage", Kind::InboundMessage, ReadMessages),

@@ -6,14 +6,20 @@ use entity::enums::{EventKind, KeyMode};
 use entity::ids::AccountId;
 use entity::inbound_message;
 use heliograph::authz::{Actor, Scope};
+use heliograph::billing::plans::{self, NewPlan};
+use heliograph::billing::rate_cards::{self, NewRateCard};
+use heliograph::billing::vouchers::{self, NewVouchers};
+use heliograph::billing::{self, CreditChange, Whose};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
 use heliograph::ctx::Ctx;
+use heliograph::db::page::PageRequest;
 use heliograph::events::{self, NewEvent};
 use heliograph::identity::{
     AcceptOwnerLink, CreateApiKey, IdentityService, SignedIn, create_api_key,
 };
 use heliograph::routing::{self, NewRoute};
 use heliograph::senders;
+use heliograph::types::money::Micros;
 use sea_orm::{EntityTrait, IntoActiveModel};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -53,15 +59,44 @@ impl Objects {
         };
         let carrier = registry::add(&operator, carrier).await.unwrap();
         let route = routing::create(&operator, NewRoute::new("+44", carrier.id)).await.unwrap();
+        let new = NewRateCard {
+            name: "Prices".to_owned(),
+            currency: "USD".parse().unwrap(),
+            is_default: false,
+        };
+        let rate_card = rate_cards::create(&operator, new).await.unwrap();
+        let new = NewPlan {
+            name: "Plan".to_owned(),
+            currency: "USD".parse().unwrap(),
+            monthly_price: Micros(1),
+            rate_card_id: None,
+        };
+        let plan = plans::create(&operator, new).await.unwrap();
+        let new = NewVouchers {
+            count: 1,
+            amount: Micros(1),
+            currency: "USD".parse().unwrap(),
+            expires_at: operator.clock.now().plus_ms(1),
+        };
+        let vouchers = vouchers::create(&operator, new).await.unwrap();
+        let add_balance = Some(Micros(1));
+        let change = CreditChange { add_balance, ..CreditChange::default() };
+        billing::set_credit(&operator, account_id, change).await.unwrap();
+        let entries = billing::entries(&ctx, Whose::Own, None, &PageRequest::default()).await;
+        let entry = entries.unwrap().items[0].transfer_id;
         let message = send(node, key.1.as_str()).await;
         let inbound = receive(node, account_id, carrier.id).await;
         let mut ids = BTreeMap::from([
             (Kind::Account, account_id.to_string()),
+            (Kind::LedgerEntry, entry.to_string()),
             (Kind::Person, owner.person.id.to_string()),
             (Kind::ApiKey, key.0),
             (Kind::Session, second.session.id.to_string()),
             (Kind::Sender, sender.id.to_string()),
             (Kind::Carrier, carrier.id.to_string()),
+            (Kind::VoucherBatch, vouchers.batch_id.to_string()),
+            (Kind::Plan, plan.id.to_string()),
+            (Kind::RateCard, rate_card.id.to_string()),
             (Kind::Route, route.id.to_string()),
             (Kind::Message, message),
             (Kind::InboundMessage, inbound),

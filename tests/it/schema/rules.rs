@@ -14,6 +14,7 @@ const SCALARS: &[&str] = &[
     "Float",
     "ID",
     "Int",
+    "PartPrice",
     "PhoneNumber",
     "SequenceNumber",
     "String",
@@ -22,6 +23,8 @@ const SCALARS: &[&str] = &[
 /// The arguments of every connection, in the order of the alphabet.
 const PAGING: &[(&str, &str)] =
     &[("after", "Cursor"), ("before", "Cursor"), ("first", "Int"), ("last", "Int")];
+/// What a connection lists though it has no id: it is known by what stands in it alone.
+const WITHOUT_ID: &[&str] = &["Rate"];
 /// British spellings, in any case.
 const BRITISH: &[&str] = &["cancelled", "cancelling", "organisation", "authoris", "colour"];
 /// Lists whose bound is the request's own, or a page's.
@@ -204,7 +207,7 @@ fn check_connection(contract: &Contract, faults: &mut Vec<String>, place: &str, 
     let is_node = contract
         .fields_of(node)
         .is_some_and(|fields| fields.implements.iter().any(|it| it == "Node"));
-    if !is_node {
+    if !is_node && !WITHOUT_ID.contains(&node) {
         faults.push(format!("{place}: what a connection lists implements Node"));
     }
 }

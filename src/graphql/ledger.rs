@@ -1,0 +1,252 @@
+//! What was written of an account's money, in the contract. Behaviour: `crate::billing`.
+
+use async_graphql::{Context, Enum, ID, Object};
+use entity::enums;
+use entity::ids::{AccountId, InvoiceId, PaymentId};
+use uuid::Uuid;
+
+use super::billing::AccountBalance;
+use super::call;
+use super::connection::{Connection, PageArguments, cost, wants_total_count};
+use super::errors::Answer;
+use super::ids::{parse_id, show_id};
+use super::money::Money;
+use super::plans::PlanSubscription;
+use super::rate_cards::AccountTerms;
+use super::scalars::{CurrencyCode, Cursor, DateTime};
+use super::usage::{Usage, UsageInput};
+use crate::billing::plans;
+use crate::billing::{self, Balance, Entry, Terms, Whose};
+use crate::types::cursor::CursorKind;
+
+/// What a transfer is for.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "enums::TransferCode")]
+pub enum TransferCode {
+    /// Messages that carriers took; many of them may be in one transfer.
+    Messages,
+    /// The operator's own: a starting balance or a correction.
+    Adjustment,
+    /// A payment came in.
+    Payment,
+    /// The processor's fee for it.
+    ProcessorFee,
+    /// A payment went back.
+    Refund,
+    /// The bank took a payment back for the time being.
+    DisputeWithdrawn,
+    /// The bank gave it back.
+    DisputeReinstated,
+    /// The processor paid out to the operator's bank.
+    Payout,
+    /// A voucher was redeemed.
+    Voucher,
+    /// A package was bought.
+    PackageBought,
+    /// What a package gave.
+    PackageGranted,
+    /// What was left of a package when it expired.
+    PackageExpired,
+    /// A month of a plan.
+    Subscription,
+    /// Tax of an invoice.
+    Tax,
+    /// Tax that the customer paid to the authority on the operator's behalf.
+    Withholding,
+    /// A credit note.
+    CreditNote,
+    /// What cannot be collected any more.
+    WriteOff,
+    /// A transfer was taken back.
+    Reversal,
+    /// Money whose owner was found.
+    SuspenseCleared,
+}
+
+/// An entry of an account's ledger.
+#[derive(Clone, Debug)]
+pub struct LedgerEntry(pub Entry);
+
+/// What a transfer gave to an account or took from it. Never changed and never removed: what was
+/// wrong is corrected by another one. Read by the account's owners, admins, developers and billing,
+/// keys with the scope `billing:read`, and the operator's owners, admins and billing.
+#[Object]
+impl LedgerEntry {
+    /// The transfer's id, `tran_…`.
+    pub async fn id(&self) -> ID {
+        show_id(self.0.transfer_id)
+    }
+
+    /// What for.
+    async fn code(&self) -> TransferCode {
+        self.0.code.into()
+    }
+
+    /// What it is about, to be looked up by `node`: a payment, `pay_…`, or an invoice, `inv_…`;
+    /// null for what is about neither.
+    async fn subject(&self) -> Option<String> {
+        subject(self.0.code, self.0.subject_id?)
+    }
+
+    /// How much; negative was taken.
+    async fn amount(&self) -> Money {
+        Money::new(self.0.amount, self.0.currency)
+    }
+
+    /// What the account had after it; negative is owed.
+    async fn balance_after(&self) -> Money {
+        Money::new(self.0.balance, self.0.currency)
+    }
+
+    /// When it was so.
+    async fn occurred_at(&self) -> DateTime {
+        self.0.occurred_at.into()
+    }
+}
+
+/// The typed id of what a transfer is about.
+fn subject(code: enums::TransferCode, id: Uuid) -> Option<String> {
+    use enums::TransferCode as Code;
+    match code {
+        Code::Payment
+        | Code::ProcessorFee
+        | Code::Refund
+        | Code::DisputeWithdrawn
+        | Code::DisputeReinstated
+        | Code::SuspenseCleared => Some(PaymentId(id).to_string()),
+        Code::Tax | Code::Withholding | Code::CreditNote | Code::WriteOff => {
+            Some(InvoiceId(id).to_string())
+        }
+        Code::Messages
+        | Code::Adjustment
+        | Code::Payout
+        | Code::Voucher
+        | Code::PackageBought
+        | Code::PackageGranted
+        | Code::PackageExpired
+        | Code::Subscription
+        | Code::Reversal => None,
+    }
+}
+
+async fn entries(
+    context: &Context<'_>,
+    whose: Whose,
+    currency: Option<CurrencyCode>,
+    arguments: &PageArguments,
+) -> Answer<Connection<LedgerEntry>> {
+    let (ctx, kind) = (call(context)?, CursorKind::LedgerEntries);
+    let request = arguments.request(kind)?;
+    let currency = currency.map(|currency| currency.0);
+    let page = billing::entries(ctx, whose, currency, &request).await?;
+    let total = match wants_total_count(context) {
+        true => Some(billing::entries_count(ctx, whose, currency).await?),
+        false => None,
+    };
+    Ok(Connection::new(kind, page.map(|entry| (entry.seq, LedgerEntry(entry))), total))
+}
+
+/// An account's money.
+pub struct AccountBilling {
+    account_id: AccountId,
+    terms: Terms,
+    balance: Balance,
+}
+
+/// What any account has and how it pays, for the operator.
+#[Object]
+impl AccountBilling {
+    /// How the account pays, and by which prices.
+    async fn terms(&self) -> AccountTerms {
+        AccountTerms::new(self.account_id, self.terms)
+    }
+
+    /// What it has to spend.
+    async fn balance(&self) -> Answer<AccountBalance> {
+        Ok(AccountBalance::new(self.balance)?)
+    }
+
+    /// Its plan; null if it has none.
+    async fn plan_subscription(&self, context: &Context<'_>) -> Answer<Option<PlanSubscription>> {
+        let found = plans::subscription(call(context)?, Whose::Of(self.account_id)).await?;
+        Ok(found.map(Into::into))
+    }
+
+    /// What was written of it, newest first.
+    #[graphql(complexity = "cost(first, last).saturating_mul(child_complexity)")]
+    async fn ledger_entries(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "In which currency; null or absent: the account's.")] currency: Option<
+            CurrencyCode,
+        >,
+        #[graphql(desc = "How many from the start of the list, 0 to 100. Default 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only those that follow this cursor.")] after: Option<Cursor>,
+        #[graphql(desc = "How many from the end of the list, 0 to 100; not with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "Only those that come before this cursor.")] before: Option<Cursor>,
+    ) -> Answer<Connection<LedgerEntry>> {
+        let arguments = PageArguments { first, after, last, before };
+        entries(context, Whose::Of(self.account_id), currency, &arguments).await
+    }
+
+    /// What its messages cost.
+    async fn usage(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which days, and by what.")] input: UsageInput,
+    ) -> Answer<Usage> {
+        let whose = Whose::Of(self.account_id);
+        Ok(billing::usage(call(context)?, whose, &(&input).into()).await?.into())
+    }
+}
+
+/// Reads.
+#[derive(Default)]
+pub struct LedgerQuery;
+
+#[Object]
+impl LedgerQuery {
+    /// What was given to the caller's account and taken from it, newest first. For owners, admins,
+    /// developers, billing, and keys with the scope `billing:read`.
+    #[graphql(complexity = "cost(first, last).saturating_mul(child_complexity)")]
+    async fn ledger_entries(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "In which currency; null or absent: the account's.")] currency: Option<
+            CurrencyCode,
+        >,
+        #[graphql(desc = "How many from the start of the list, 0 to 100. Default 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only those that follow this cursor.")] after: Option<Cursor>,
+        #[graphql(desc = "How many from the end of the list, 0 to 100; not with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "Only those that come before this cursor.")] before: Option<Cursor>,
+    ) -> Answer<Connection<LedgerEntry>> {
+        let arguments = PageArguments { first, after, last, before };
+        entries(context, Whose::Own, currency, &arguments).await
+    }
+
+    /// What the messages of the caller's account cost in some days, as charts and statements show
+    /// it. For owners, admins, developers, billing, and keys with the scope `billing:read`.
+    async fn usage(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which days, and by what.")] input: UsageInput,
+    ) -> Answer<Usage> {
+        Ok(billing::usage(call(context)?, Whose::Own, &(&input).into()).await?.into())
+    }
+
+    /// Any account's money; null if there is no such account. For the operator's owners, admins and
+    /// billing.
+    async fn account_billing(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The account, `acct_…`.")] account_id: ID,
+    ) -> Answer<Option<AccountBilling>> {
+        let account_id = parse_id(&account_id)?;
+        let found = billing::balance_of_account(call(context)?, account_id).await?;
+        Ok(found.map(|(terms, balance)| AccountBilling { account_id, terms, balance }))
+    }
+}
