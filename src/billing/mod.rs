@@ -13,6 +13,8 @@
 mod chain;
 mod charging;
 mod commands;
+/// Invoices, statements and credit notes.
+pub mod invoices;
 mod ledger;
 mod model;
 mod prices;

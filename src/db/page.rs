@@ -5,7 +5,8 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, InboundMessageId, MessageId, PersonId, SenderId, SessionId,
+    AccountId, ApiKeyId, CarrierId, InboundMessageId, InvoiceId, MessageId, PersonId, SenderId,
+    SessionId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -52,6 +53,7 @@ id_keys!(
     ApiKeyId,
     CarrierId,
     InboundMessageId,
+    InvoiceId,
     MessageId,
     PersonId,
     SenderId,

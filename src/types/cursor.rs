@@ -41,6 +41,8 @@ pub enum CursorKind {
     Routes = 10,
     /// Sessions of a person.
     Sessions = 11,
+    /// Invoices, newest first.
+    Invoices = 40,
 }
 
 /// Why a text is not a cursor of the wanted kind.
