@@ -38,7 +38,8 @@ pub struct AccountBalance {
 }
 
 impl AccountBalance {
-    fn new(balance: Balance) -> Result<Self, Failed> {
+    /// What the ledger says, as it is shown.
+    pub(super) fn new(balance: Balance) -> Result<Self, Failed> {
         let Unit::Currency(currency) = balance.unit else {
             return Err(Failed::internal("a balance of money has a currency"));
         };

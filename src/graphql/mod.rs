@@ -6,6 +6,8 @@
 
 /// Balances and credit.
 pub mod billing;
+/// What happens to invoices and balances, as a stream.
+pub mod billing_events;
 /// Carriers.
 pub mod carriers;
 /// Relay connections.
@@ -18,6 +20,8 @@ mod execution;
 pub mod identity;
 /// `ID` and the typed ids.
 pub mod ids;
+/// Invoices, billing profiles, taxes.
+pub mod invoices;
 /// Batched reads.
 pub mod loaders;
 /// Messages.
@@ -52,6 +56,8 @@ pub struct Query(
     carriers::CarriersQuery,
     routes::RoutesQuery,
     billing::BillingQuery,
+    invoices::InvoicesQuery,
+    invoices::TaxesQuery,
     messages::MessagesQuery,
 );
 
@@ -68,12 +74,14 @@ pub struct Mutation(
     carriers::CarriersMutation,
     routes::RoutesMutation,
     billing::BillingMutation,
+    invoices::InvoicesMutation,
+    invoices::TaxesMutation,
     messages::MessagesMutation,
 );
 
 /// The root of streams.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(messages::MessagesSubscription);
+pub struct Subscription(messages::MessagesSubscription, billing_events::BillingSubscription);
 
 /// The schema, ready to execute.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
