@@ -228,6 +228,8 @@ pub struct Billing {
     pub currency: Currency,
     /// Of a part, in `currency`, where no rate card says so; empty: such messages are refused.
     pub default_part_price: String,
+    /// Days until an invoice is due.
+    pub invoice_net_days: u16,
 }
 
 impl Billing {
@@ -408,6 +410,7 @@ impl Settings {
             range("messages.idempotency_ttl_s", self.messages.idempotency_ttl_s, 60, 31_536_000);
             range("messages.event_retention_s", self.messages.event_retention_s, 60, 315_360_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
+            range("billing.invoice_net_days", self.billing.invoice_net_days.into(), 0, 365);
         }
         if let Err(fault) = self.billing.check_default_price() {
             faults.push(format!("billing.default_part_price: {fault}"));

@@ -222,6 +222,18 @@ stored_enum! {
         MessageStatusChanged = 0,
         /// A message arrived from a phone.
         MessageReceived = 1,
+        /// An invoice, statement or credit note was finalized.
+        InvoiceFinalized = 20,
+        /// An invoice was paid in full.
+        InvoicePaid = 21,
+        /// An invoice was not paid when it was due.
+        InvoiceOverdue = 22,
+        /// An invoice was made void.
+        InvoiceVoided = 23,
+        /// An invoice was given up.
+        InvoiceUncollectible = 24,
+        /// A part of an invoice was paid or taken off by a credit note.
+        InvoiceReduced = 25,
     }
 }
 
@@ -316,5 +328,45 @@ stored_enum! {
         Prepaid = 0,
         /// By monthly invoice, up to its credit limit.
         Postpaid = 1,
+    }
+}
+
+stored_enum! {
+    /// Which document it is. Each has a series of numbers of its own.
+    InvoiceKind {
+        /// What an account has to pay.
+        Invoice = 0,
+        /// What a month cost that was paid beforehand: nothing is due.
+        Statement = 1,
+        /// What is taken off an invoice.
+        CreditNote = 2,
+    }
+}
+
+stored_enum! {
+    /// Where an invoice stands.
+    InvoiceStatus {
+        /// It can be changed, and has no number yet.
+        Draft = 0,
+        /// It is to be paid.
+        Open = 1,
+        /// Nothing is due any more.
+        Paid = 2,
+        /// It does not count: it was a mistake.
+        Void = 3,
+        /// Nobody expects to see the money.
+        Uncollectible = 4,
+    }
+}
+
+stored_enum! {
+    /// What a line of an invoice is for.
+    InvoiceLineKind {
+        /// Messages to one country, of one class, at one price; its amount is the ledger's.
+        Messages = 0,
+        /// What the operator wrote.
+        Item = 1,
+        /// What rounding the lines of messages to the currency's minor unit adds or takes.
+        Rounding = 2,
     }
 }

@@ -152,6 +152,8 @@ ids! {
     PaymentId = "pay";
     /// An invoice.
     InvoiceId = "inv";
+    /// A rate of a tax.
+    TaxRateId = "tax";
     /// An entry of the event log.
     EventId = "evt";
     /// A running process of the program.

@@ -8,6 +8,7 @@ mod m20261122_000001_create_identity;
 mod m20261122_000002_create_messaging;
 mod m20261122_000003_create_ledger;
 mod m20261122_000004_create_price_plans;
+mod m20261122_000005_create_invoices;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_create_messaging::Migration),
             Box::new(m20261122_000003_create_ledger::Migration),
             Box::new(m20261122_000004_create_price_plans::Migration),
+            Box::new(m20261122_000005_create_invoices::Migration),
         ]
     }
 }

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use http::HeaderValue;
 
 use super::StartError;
 use crate::authz::Actor;
+use crate::billing::invoices;
 use crate::config::{Environment, Settings};
 use crate::ctx::{Ctx, Platform};
 use crate::error::Failed;
 use crate::graphql;
 use crate::http::{
     Authenticate, AuthenticationFailure, Caller, ConnectionSettings, Credential, EdgeSettings,
-    GraphqlLimits, GraphqlRequest, KeySetSource, NotReady, Rate, RateLimits, Readiness,
-    RequestContext, RequestId, Standing, Tenant,
+    File, FileRefusal, GraphqlLimits, GraphqlRequest, KeySetSource, NotReady, Rate, RateLimits,
+    Readiness, RequestContext, RequestId, Standing, Tenant,
 };
 use crate::identity::{Authenticated, ClientAddress, IdentityService};
 
@@ -33,7 +35,7 @@ pub const SENSITIVE_MUTATIONS: &[&str] = &[
 ];
 
 /// Subscriptions that go on from a cursor. The same test holds it to the schema.
-pub const RESUMABLE_SUBSCRIPTIONS: &[&str] = &["messageEvents"];
+pub const RESUMABLE_SUBSCRIPTIONS: &[&str] = &["billingEvents", "messageEvents"];
 
 /// The edge's settings, from ours.
 ///
@@ -179,15 +181,51 @@ struct CallerContext {
 
 impl RequestContext for CallerContext {
     fn attach(&self, request: GraphqlRequest, request_id: RequestId) -> GraphqlRequest {
-        let ctx = Ctx::new(
-            Arc::clone(&self.platform),
-            self.authenticated.actor.clone(),
-            Arc::from(request_id.to_string()),
-        );
-        let request = graphql::attach(request, ctx);
+        let request = graphql::attach(request, self.ctx(request_id));
         match self.peer {
             Some(address) => request.data(ClientAddress(address)),
             None => request,
+        }
+    }
+
+    fn invoice_pdf<'a>(
+        &'a self,
+        id: &'a str,
+        request_id: RequestId,
+    ) -> BoxFuture<'a, Result<File, FileRefusal>> {
+        Box::pin(async move {
+            // What is no id is the id of nothing.
+            let id = id.parse().map_err(|_| FileRefusal::NotFound)?;
+            let found = invoices::pdf(&self.ctx(request_id), id).await;
+            let pdf = found.map_err(|failed| file_refusal(&failed, request_id))?;
+            let pdf = pdf.ok_or(FileRefusal::NotFound)?;
+            Ok(File { name: pdf.file_name, bytes: pdf.bytes })
+        })
+    }
+}
+
+impl CallerContext {
+    fn ctx(&self, request_id: RequestId) -> Ctx {
+        let actor = self.authenticated.actor.clone();
+        Ctx::new(Arc::clone(&self.platform), actor, Arc::from(request_id.to_string()))
+    }
+}
+
+fn file_refusal(failed: &Failed, request_id: RequestId) -> FileRefusal {
+    match failed {
+        Failed::Unauthenticated => FileRefusal::Unauthenticated,
+        Failed::Forbidden(_) => FileRefusal::Forbidden,
+        Failed::BadRequest(_) | Failed::InvalidId(_) => FileRefusal::NotFound,
+        Failed::RateLimited { .. } => FileRefusal::Unavailable,
+        Failed::Unavailable(source) => {
+            let error: &(dyn std::error::Error + 'static) = source.as_ref();
+            tracing::warn!(request.id = %request_id, error, "cannot read an invoice now");
+            FileRefusal::Unavailable
+        }
+        Failed::Internal(source) => {
+            let error: &(dyn std::error::Error + 'static) = source.as_ref();
+            tracing::error!(request.id = %request_id, error, "cannot make an invoice's PDF");
+            FileRefusal::Internal
         }
     }
 }

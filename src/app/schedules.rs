@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::billing::plans;
+use crate::billing::invoices;
 use crate::jobs::Schedule;
 use crate::messages::{inbound_parts, sweeps};
 
@@ -32,6 +33,12 @@ pub(super) fn all() -> Vec<Schedule> {
         }),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await
+        }),
+        Schedule::new("invoices.make_monthly", Duration::from_secs(600), |ctx| async move {
+            invoices::make_monthly(&ctx).await
+        }),
+        Schedule::new("invoices.mark_overdue", Duration::from_secs(600), |ctx| async move {
+            invoices::mark_overdue(&ctx).await
         }),
     ]
 }

@@ -57,6 +57,10 @@ pub enum Action {
     ManageProcessors,
     /// Check the ledger.
     VerifyLedger,
+    /// Say to whom the account's invoices are made out.
+    ManageBillingProfile,
+    /// Make, finalize and correct invoices, and record what was paid of them by other ways.
+    ManageInvoices,
 }
 
 /// What an API key may do.
@@ -162,6 +166,8 @@ impl Action {
         Self::ReadAllBilling,
         Self::ManageProcessors,
         Self::VerifyLedger,
+        Self::ManageBillingProfile,
+        Self::ManageInvoices,
     ];
 
     /// Whether `subject` may do this.
@@ -193,7 +199,7 @@ impl Action {
             }
             Self::ManageAccount => &[Owner, Admin],
             Self::ReadBilling => &[Owner, Admin, Developer, Billing],
-            Self::Pay => &[Owner, Admin, Billing],
+            Self::Pay | Self::ManageBillingProfile => &[Owner, Admin, Billing],
             Self::CreateAccounts
             | Self::ManageAccounts
             | Self::ReadAllAccounts
@@ -205,7 +211,8 @@ impl Action {
             | Self::ManagePrices
             | Self::ReadAllBilling
             | Self::ManageProcessors
-            | Self::VerifyLedger => &[],
+            | Self::VerifyLedger
+            | Self::ManageInvoices => &[],
         }
     }
 
@@ -217,9 +224,11 @@ impl Action {
             | Self::ManageCarriers
             | Self::RotateSigningKeys
             | Self::ManageProcessors => &[Owner, Admin],
-            Self::ManageCredit | Self::ManagePrices | Self::ReadAllBilling | Self::VerifyLedger => {
-                &[Owner, Admin, Billing]
-            }
+            Self::ManageCredit
+            | Self::ManagePrices
+            | Self::ReadAllBilling
+            | Self::VerifyLedger
+            | Self::ManageInvoices => &[Owner, Admin, Billing],
             Self::DecideSenders => &[Owner, Admin, Support],
             Self::ReadAllAccounts | Self::ReadCarriers => {
                 &[Owner, Admin, Developer, Billing, Support, Viewer]
@@ -260,6 +269,7 @@ impl Action {
                 | Self::ReadAllBilling
                 | Self::ManageProcessors
                 | Self::VerifyLedger
+                | Self::ManageInvoices
         )
     }
 }

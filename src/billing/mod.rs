@@ -14,6 +14,8 @@ mod chain;
 mod charging;
 mod commands;
 mod entries;
+/// Invoices, statements and credit notes.
+pub mod invoices;
 mod ledger;
 mod model;
 /// What accounts pay each month.

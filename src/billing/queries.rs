@@ -3,7 +3,7 @@
 use entity::enums::BillingTerms;
 use entity::ids::{AccountId, RateCardId};
 use entity::{account, billing_account, wallet};
-use sea_orm::{DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
 use super::model::{Balance, Journal, Unit};
 use crate::authz::Action;
@@ -28,7 +28,16 @@ pub struct Terms {
 /// # Errors
 /// The store's own.
 pub async fn terms(ctx: &Ctx, account_id: AccountId) -> Result<Terms, Failed> {
-    let found = billing_account::Entity::find_by_id(account_id).one(ctx.db.reader()).await?;
+    terms_in(ctx, ctx.db.reader(), account_id).await
+}
+
+/// [`terms`], as a transaction sees them.
+pub(super) async fn terms_in<C: ConnectionTrait>(
+    ctx: &Ctx,
+    connection: &C,
+    account_id: AccountId,
+) -> Result<Terms, Failed> {
+    let found = billing_account::Entity::find_by_id(account_id).one(connection).await?;
     let Some(found) = found else {
         return Ok(Terms {
             currency: ctx.settings.billing.currency,

@@ -5,7 +5,7 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, InboundMessageId, MessageId, PersonId, PlanId, RateCardId,
+    AccountId, ApiKeyId, CarrierId, InboundMessageId, InvoiceId, MessageId, PersonId, PlanId, RateCardId,
     SenderId, SessionId, VoucherBatchId,
 };
 use sea_orm::sea_query::Value;
@@ -53,6 +53,7 @@ id_keys!(
     ApiKeyId,
     CarrierId,
     InboundMessageId,
+    InvoiceId,
     MessageId,
     PersonId,
     PlanId,

@@ -20,6 +20,11 @@ use super::identity::sign_up::{AcceptOwnerLinkError, SignUpError};
 use super::identity::standing::{
     ReactivateAccountError, ReissueOwnerLinkError, SuspendAccountError,
 };
+use super::invoices::refusals::{
+    AddInvoiceLineError, ArchiveTaxRateError, CreateCreditNoteError, CreateInvoiceError,
+    CreateTaxRateError, FinalizeInvoiceError, MarkUncollectibleError, RecordPaymentError,
+    RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError, VoidInvoiceError,
+};
 use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
     SendMessagesError,
@@ -273,6 +278,30 @@ pub enum UserError {
     CancelMessages(CancelMessagesError),
     /// Of one message of `cancelMessages`.
     CancelMessage(CancelMessageError),
+    /// Of `setBillingProfile`.
+    SetBillingProfile(SetBillingProfileError),
+    /// Of `createTaxRate`.
+    CreateTaxRate(CreateTaxRateError),
+    /// Of `archiveTaxRate`.
+    ArchiveTaxRate(ArchiveTaxRateError),
+    /// Of `setAccountTaxRates`.
+    SetAccountTaxRates(SetAccountTaxRatesError),
+    /// Of `createInvoice`.
+    CreateInvoice(CreateInvoiceError),
+    /// Of `addInvoiceLine`.
+    AddInvoiceLine(AddInvoiceLineError),
+    /// Of `removeInvoiceLine`.
+    RemoveInvoiceLine(RemoveInvoiceLineError),
+    /// Of `finalizeInvoice`.
+    FinalizeInvoice(FinalizeInvoiceError),
+    /// Of `voidInvoice`.
+    VoidInvoice(VoidInvoiceError),
+    /// Of `markUncollectible`.
+    MarkUncollectible(MarkUncollectibleError),
+    /// Of `createCreditNote`.
+    CreateCreditNote(CreateCreditNoteError),
+    /// Of `recordPayment`.
+    RecordPayment(RecordPaymentError),
 }
 
 #[cfg(test)]

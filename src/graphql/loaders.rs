@@ -15,17 +15,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::Context;
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, InboundMessageId, MessageId, PersonId, RateCardId, TextId,
+    AccountId, ApiKeyId, CarrierId, InboundMessageId, InvoiceId, MessageId, PersonId, RateCardId,
+    TextId,
 };
 use entity::{
-    account, carrier, carrier_lease, event, inbound_message, message, rate_card, submission,
+    account, carrier, carrier_lease, event, inbound_message, invoice, invoice_tax, message,
+    rate_card, submission,
 };
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
 use super::errors::Answer;
-use crate::billing::rate_cards;
+use crate::billing::{invoices, rate_cards};
 use crate::carriers::registry;
 use crate::ctx::Ctx;
 use crate::error::Failed;
@@ -104,6 +106,8 @@ loaders! {
     api_keys: ApiKeyRow,
     carriers: CarrierRow,
     inbound_messages: InboundRow,
+    invoices: InvoiceRow,
+    invoice_taxes: InvoiceTaxes,
     leases: Lease,
     messages: MessageRow,
     people: PersonRow,
@@ -313,5 +317,36 @@ impl Key for RateCardRow {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let found = rate_cards::find_many(&ctx, &ids).await?;
         Ok(found.into_iter().map(|row| (Self(row.id), row)).collect())
+    }
+}
+
+/// An invoice's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InvoiceRow(pub InvoiceId);
+
+impl Key for InvoiceRow {
+    type Value = invoice::Model;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = invoices::find_many(&ctx, &ids).await?;
+        Ok(found.into_iter().map(|row| (Self(row.id), row)).collect())
+    }
+}
+
+/// The taxes of an invoice that the caller found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InvoiceTaxes(pub AccountId, pub InvoiceId);
+
+impl Key for InvoiceTaxes {
+    type Value = Vec<invoice_tax::Model>;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let of: Vec<_> = keys.iter().map(|key| (key.0, key.1)).collect();
+        let mut found: HashMap<Self, Self::Value> = HashMap::new();
+        for tax in invoices::taxes(&ctx, &of).await? {
+            found.entry(Self(tax.account_id, tax.invoice_id)).or_default().push(tax);
+        }
+        Ok(found)
     }
 }

@@ -6,6 +6,8 @@
 
 /// Balances and credit.
 pub mod billing;
+/// What happens to invoices and balances, as a stream.
+pub mod billing_events;
 /// Carriers.
 pub mod carriers;
 /// Relay connections.
@@ -20,6 +22,8 @@ pub mod identity;
 pub mod ids;
 /// What was written of accounts.
 pub mod ledger;
+/// Invoices, billing profiles, taxes.
+pub mod invoices;
 /// Batched reads.
 pub mod loaders;
 /// Messages.
@@ -66,6 +70,8 @@ pub struct Query(
     plans::PlansQuery,
     rate_cards::RateCardsQuery,
     vouchers::VouchersQuery,
+    invoices::InvoicesQuery,
+    invoices::TaxesQuery,
     messages::MessagesQuery,
 );
 
@@ -86,12 +92,14 @@ pub struct Mutation(
     rate_cards::RateCardsMutation,
     rate_cards::RatesMutation,
     vouchers::VouchersMutation,
+    invoices::InvoicesMutation,
+    invoices::TaxesMutation,
     messages::MessagesMutation,
 );
 
 /// The root of streams.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(messages::MessagesSubscription);
+pub struct Subscription(messages::MessagesSubscription, billing_events::BillingSubscription);
 
 /// The schema, ready to execute.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

@@ -2,8 +2,8 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
-    self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, MessageId,
-    PersonId, PlanId, RateCardId, RouteId, SenderId, SessionId, TransferId, VoucherBatchId,
+    self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, InvoiceId, MessageId,
+    PersonId, PlanId, RateCardId, RouteId, SenderId, SessionId, TaxRateId, TransferId, VoucherBatchId,
 };
 
 use super::call;
@@ -11,6 +11,7 @@ use super::carriers::Carrier;
 use super::errors::{Answer, Fault};
 use super::identity::{Account, ApiKey, Person, Session};
 use super::ids::parse_id;
+use super::invoices::{Invoice, TaxRate};
 use super::ledger::LedgerEntry;
 use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, RateCardRow, load};
 use super::messages::events::{Event, MessageReceived, MessageStatusChanged, seq_of};
@@ -62,6 +63,10 @@ pub enum Node {
     MessageStatusChanged(MessageStatusChanged),
     /// `evt_…`
     MessageReceived(MessageReceived),
+    /// `inv_…`
+    Invoice(Invoice),
+    /// `tax_…`
+    TaxRate(TaxRate),
 }
 
 /// Reads.
@@ -147,13 +152,15 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
             InboundMessage::load(context, parse_id(id)?).await?.map(Node::InboundMessage)
         }
         EventId::PREFIX => find_event(context, parse_id(id)?).await?,
+        InvoiceId::PREFIX => Invoice::load(context, parse_id(id)?).await?.map(Node::Invoice),
+        TaxRateId::PREFIX => TaxRate::load(context, parse_id(id)?).await?.map(Node::TaxRate),
         _ => return Err(unknown_prefix(prefix)),
     })
 }
 
 async fn find_event(context: &Context<'_>, id: EventId) -> Answer<Option<Node>> {
     let found = live::event(call(context)?, |account_id| seq_of(account_id, id)).await?;
-    Ok(found.map(|row| match Event::of(row) {
+    Ok(found.and_then(Event::of).map(|event| match event {
         Event::MessageStatusChanged(event) => Node::MessageStatusChanged(event),
         Event::MessageReceived(event) => Node::MessageReceived(event),
     }))

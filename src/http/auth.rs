@@ -7,12 +7,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use entity::ids::AccountId;
 use entity::time::UnixMillis;
+use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::fault::{ErrorCode, Fault};
+use super::files::{File, FileRefusal};
 use super::request_id::RequestId;
 use crate::sys::Clock;
 
@@ -96,6 +98,17 @@ pub trait RequestContext: Send + Sync + 'static {
         request: async_graphql::Request,
         request_id: RequestId,
     ) -> async_graphql::Request;
+
+    /// An invoice as a PDF, if this caller may read it; `id` as it stands in the path.
+    ///
+    /// The future ends in [`FileRefusal::NotFound`] where there are no files.
+    fn invoice_pdf<'a>(
+        &'a self,
+        _id: &'a str,
+        _request_id: RequestId,
+    ) -> BoxFuture<'a, Result<File, FileRefusal>> {
+        Box::pin(std::future::ready(Err(FileRefusal::NotFound)))
+    }
 }
 
 impl AuthenticationFailure {

@@ -67,6 +67,11 @@ impl Meter {
         }
     }
 
+    /// Charges `points` for a file, or says when to come again.
+    pub(super) fn file(&self, points: u64) -> Result<(), Fault> {
+        self.charge(points).map_err(too_fast)
+    }
+
     /// Counts a stream as open until it is dropped.
     ///
     /// # Errors

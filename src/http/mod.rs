@@ -1,5 +1,5 @@
 //! The HTTP edge: GraphQL over POST and GET, event streams and WebSockets, health, metrics, the
-//! public keys and GraphiQL. Knows no schema and no domain: the executor, the authenticator and the
+//! public keys, invoices as PDF and GraphiQL. Knows no schema and no domain: the executor, the authenticator and the
 //! probes are passed in by the composition root. The only module that uses axum, and beside
 //! `graphql` the only one that uses async-graphql.
 //!
@@ -25,6 +25,7 @@ mod document;
 mod event_stream;
 mod explorer;
 mod fault;
+mod files;
 mod graphql;
 mod layers;
 mod limiter;
@@ -56,6 +57,7 @@ pub use auth::{
 /// The routes of an edge, to serve.
 pub use axum::Router;
 pub use fault::ErrorCode;
+pub use files::{File, FileRefusal};
 pub use limiter::{Limiter, Metering};
 pub use peer::Peer;
 pub use probes::{KeySetSource, NotReady, Probes, Readiness, TextSource};
@@ -99,6 +101,7 @@ pub fn router<E: Executor>(edge: Edge<E>) -> Router {
     let mut router = Router::new()
         .route("/graphql", graphql)
         .route("/.well-known/jwks.json", get(probes::jwks::<E>))
+        .route("/invoices/{id}/pdf", get(files::invoice_pdf::<E>))
         .merge(probes::routes(edge.probes.clone()));
     if edge.settings.environment == Environment::Development {
         router = router.merge(explorer::routes());

@@ -51,6 +51,8 @@ pub enum CursorKind {
     VoucherBatches = 43,
     /// Plans, for the operator.
     Plans = 44,
+    /// Invoices, newest first.
+    Invoices = 45,
 }
 
 /// Why a text is not a cursor of the wanted kind.

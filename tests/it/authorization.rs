@@ -152,6 +152,8 @@ both_stores! {
         let node = node(&house).await;
         let mut there = routes_in_source();
         assert!(there.remove("/graphql"));
+        // Its callers are those of the field `invoice`: tests/it/invoices/paper.rs.
+        assert!(there.remove("/invoices/{id}/pdf"));
         let listed: BTreeSet<_> = OPEN_ROUTES.iter().map(|route| (*route).to_owned()).collect();
         assert_eq!(listed, there, "a route is listed as open, or authenticates");
         let secrets = Objects::make(&node).await.secrets();
@@ -201,7 +203,7 @@ async fn node(house: &TestHouse) -> Served {
 
 async fn ask(node: &Served, caller: &Caller, field: &Field, variables: &Value) -> Value {
     if field.name.starts_with("Subscription.") {
-        caller.first_event(node).await
+        caller.first_told(node, field.document).await
     } else {
         caller.graphql(node, field.document, variables).await
     }

@@ -30,6 +30,7 @@ mod http_socket;
 mod http_support;
 mod http_websocket;
 mod identity;
+mod invoices;
 mod jobs;
 mod messages;
 mod messages_api;

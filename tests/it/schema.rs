@@ -97,6 +97,8 @@ fn nothing_that_was_released_is_broken() {
 
 /// What the name of an input's field ends with, if it holds a secret.
 const SECRETS: &[&str] = &["password", "token", "link", "secret", "code"];
+/// What ends so and holds none.
+const NO_SECRETS: &[&str] = &["postalcode"];
 
 #[test]
 fn mutations_that_take_a_secret_are_known_to_the_edge() {
@@ -111,6 +113,7 @@ fn mutations_that_take_a_secret_are_known_to_the_edge() {
         names.into_iter().any(|name| {
             let name = name.to_lowercase();
             SECRETS.iter().any(|secret| name.ends_with(secret))
+                && !NO_SECRETS.contains(&name.as_str())
         })
     };
     let found = mutations.iter().filter(|(_, field)| takes_secret(field));

@@ -41,13 +41,15 @@ pub enum Event {
 }
 
 impl Event {
-    /// The event of an entry of the log.
-    pub fn of(row: Model) -> Self {
+    /// The event of an entry of the log; none if it is not about messages.
+    pub fn of(row: Model) -> Option<Self> {
         match row.kind {
             EventKind::MessageStatusChanged => {
-                Self::MessageStatusChanged(MessageStatusChanged(row))
+                Some(Self::MessageStatusChanged(MessageStatusChanged(row)))
             }
-            EventKind::MessageReceived => Self::MessageReceived(MessageReceived(row)),
+            EventKind::MessageReceived => Some(Self::MessageReceived(MessageReceived(row))),
+            // Of other domains: told by their own streams.
+            _ => None,
         }
     }
 }
@@ -77,8 +79,14 @@ pub fn seq_of_cursor(cursor: &Cursor) -> Result<i64, crate::error::Failed> {
     Ok(i64::from_be_bytes(bytes))
 }
 
-fn cursor(row: &Model) -> Cursor {
-    Cursor(CursorText::encode(CursorKind::Events, &row.seq.to_be_bytes()))
+/// The place of an entry in its log.
+pub fn cursor(row: &Model) -> Cursor {
+    cursor_of(row.seq)
+}
+
+/// The place of the entry with a number in its log.
+pub fn cursor_of(seq: i64) -> Cursor {
+    Cursor(CursorText::encode(CursorKind::Events, &seq.to_be_bytes()))
 }
 
 /// A message took a status.

@@ -24,3 +24,4 @@ pub use mutations::{
 pub use queries::MessagesQuery;
 pub(crate) use queries::find;
 pub use subscriptions::MessagesSubscription;
+pub(crate) use subscriptions::refused;

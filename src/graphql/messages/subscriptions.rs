@@ -78,6 +78,8 @@ impl Wanted {
                 subject && self.statuses.as_ref().is_none_or(|all| all.contains(&event.status))
             }
             EventKind::MessageReceived => self.subjects.is_none() && self.statuses.is_none(),
+            // Of other domains: told by their own streams.
+            _ => false,
         }
     }
 }
@@ -138,8 +140,12 @@ impl Feed {
     async fn next(&mut self) -> Answer<Event> {
         loop {
             match self.subscription.next().await {
-                Ok(event) if self.wanted.takes(&event) => return Ok(Event::of(event)),
-                Ok(_) => {}
+                Ok(event) => {
+                    let wanted = self.wanted.takes(&event);
+                    if let Some(event) = Event::of(event).filter(|_| wanted) {
+                        return Ok(event);
+                    }
+                }
                 Err(SubscriptionError::Store(error)) => {
                     tracing::warn!(
                         request.id = %self.ctx.request_id, %error,
@@ -154,7 +160,8 @@ impl Feed {
     }
 }
 
-fn refused(rejection: SubscriptionError) -> Fault {
+/// What is wrong with a stream's cursor, or with the store.
+pub(crate) fn refused(rejection: SubscriptionError) -> Fault {
     match rejection {
         SubscriptionError::CursorExpired => Fault::EventCursorExpired,
         SubscriptionError::CursorUnknown => {
@@ -205,6 +212,7 @@ mod tests {
         let all = Wanted::default();
         assert!(all.takes(&event(EventKind::MessageReceived, 1, StoredStatus::Scheduled)));
         assert!(all.takes(&event(EventKind::MessageStatusChanged, 1, StoredStatus::Sent)));
+        assert!(!all.takes(&event(EventKind::InvoicePaid, 1, StoredStatus::Scheduled)));
     }
 
     #[test]

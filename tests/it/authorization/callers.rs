@@ -116,13 +116,18 @@ impl Caller {
 
     /// The first event of the caller's account, or the answer that there is none for the caller.
     pub async fn first_event(&self, node: &Served) -> Value {
-        within(PATIENCE, self.event(node, |_| true)).await
+        self.first_told(node, EVENTS).await
+    }
+
+    /// The first answer of a stream, or the answer that there is none for the caller.
+    pub async fn first_told(&self, node: &Served, document: &str) -> Value {
+        within(PATIENCE, self.event(node, document, |_| true)).await
     }
 
     /// The id of the account's first event of a type.
     pub async fn event_id(&self, node: &Served, type_name: &str) -> String {
         let wanted = |answer: &Value| answer["data"]["messageEvents"]["__typename"] == type_name;
-        let answer = within(PATIENCE, self.event(node, wanted)).await;
+        let answer = within(PATIENCE, self.event(node, EVENTS, wanted)).await;
         answer["data"]["messageEvents"]["id"].as_str().unwrap().to_owned()
     }
 
@@ -168,12 +173,12 @@ impl Caller {
         }
     }
 
-    async fn event(&self, node: &Served, wanted: impl Fn(&Value) -> bool) -> Value {
+    async fn event(&self, node: &Served, document: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut request = node
             .http
             .post(format!("{}/graphql", node.url))
             .header("accept", "text/event-stream")
-            .json(&json!({ "query": EVENTS }));
+            .json(&json!({ "query": document }));
         if let Some(credential) = &self.credential {
             request = request.bearer_auth(credential);
         }

@@ -2,7 +2,7 @@
 
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageAccounts,
-    ManageApiKeys, ManageCarriers, ManageCredit, ManageOwnSessions, ManagePrices, ManageSenders, Pay, ReadAccount,
+    ManageApiKeys, ManageBillingProfile, ManageCarriers, ManageCredit, ManageInvoices, ManageOwnSessions, ManagePrices, ManageSenders, Pay, ReadAccount,
     ReadAllAccounts, ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages,
     ReadSenders, SendMessages,
 };
@@ -36,6 +36,8 @@ pub enum Kind {
     StatusEvent,
     ReceivedEvent,
     InboundMessage,
+    Invoice,
+    TaxRate,
 }
 
 /// Something that can be asked for.
@@ -135,6 +137,94 @@ pub const FIELDS: &[Field] = &[
         "query($id: ID!) { nodes(ids: [$id]) { id } }",
     ),
     unnamed("Subscription.messageEvents", To(ReadMessages), EVENTS),
+    unnamed("Subscription.billingEvents", To(ReadBilling), BILLING_EVENTS),
+    unnamed("Query.billingProfile", To(ReadBilling), "{ billingProfile { legalName } }"),
+    unnamed("Query.taxRates", To(ReadAllBilling), "{ taxRates { id } }"),
+    unnamed("Query.invoices", To(ReadBilling), "{ invoices { nodes { id } totalCount } }"),
+    unnamed("Query.allInvoices", To(ReadAllBilling), "{ allInvoices { nodes { id } } }"),
+    of_account(
+        "Query.invoice",
+        To(ReadBilling),
+        Kind::Invoice,
+        "query($id: ID!) { invoice(id: $id) { id status } }",
+    ),
+    unnamed(
+        "Mutation.setBillingProfile",
+        To(ManageBillingProfile),
+        "mutation { setBillingProfile(input: { legalName: \"\", line1: \"\", city: \"\",
+            country: \"\", email: \"\" }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createTaxRate",
+        To(ManagePrices),
+        "mutation { createTaxRate(input: { name: \"\", percentage: \"1\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.archiveTaxRate",
+        To(ManagePrices),
+        Kind::TaxRate,
+        "mutation($id: ID!) { archiveTaxRate(input: { taxRateId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.setAccountTaxRates",
+        To(ManagePrices),
+        Kind::Account,
+        "mutation($id: ID!) { setAccountTaxRates(input: { accountId: $id, taxRateIds: [] }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.createInvoice",
+        To(ManageInvoices),
+        Kind::Account,
+        "mutation($id: ID!) { createInvoice(input: { accountId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.addInvoiceLine",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { addInvoiceLine(input: { invoiceId: $id, description: \"x\",
+            amount: \"1\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.removeInvoiceLine",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { removeInvoiceLine(input: { invoiceId: $id, number: 1 }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.finalizeInvoice",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { finalizeInvoice(input: { invoiceId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.voidInvoice",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { voidInvoice(input: { invoiceId: $id, reason: \"x\" }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.markUncollectible",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { markUncollectible(input: { invoiceId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.createCreditNote",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { createCreditNote(input: { invoiceId: $id, reason: \"x\", lines: [],
+            idempotencyKey: \"x\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.recordPayment",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { recordPayment(input: { invoiceId: $id, amount: \"1\",
+            reference: \"x\", idempotencyKey: \"x\" }) { userErrors { code } } }",
+    ),
     unnamed(
         "Mutation.logIn",
         Everybody,
@@ -408,6 +498,10 @@ pub const FIELDS: &[Field] = &[
 pub const EVENTS: &str =
     "subscription { messageEvents(after: \"AQEAAAAAAAAAAA\") { id __typename } }";
 
+/// The same of money: any event is followed by what the balance is.
+const BILLING_EVENTS: &str =
+    "subscription { billingEvents(after: \"AQEAAAAAAAAAAA\") { __typename } }";
+
 /// A type whose objects are found by id.
 pub struct NodeKind {
     /// Its name.
@@ -444,6 +538,8 @@ pub const NODES: &[NodeKind] = &[
     inside("InboundMessage", Kind::InboundMessage, ReadMessages),
     inside("MessageStatusChanged", Kind::StatusEvent, ReadMessages),
     inside("MessageReceived", Kind::ReceivedEvent, ReadMessages),
+    NodeKind { outside: Some(ReadAllBilling), ..inside("Invoice", Kind::Invoice, ReadBilling) },
+    NodeKind { outside: Some(ReadAllBilling), ..inside("TaxRate", Kind::TaxRate, ReadAllBilling) },
 ];
 
 /// A part that needs more than the whole.

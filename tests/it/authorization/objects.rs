@@ -10,6 +10,7 @@ use heliograph::billing::plans::{self, NewPlan};
 use heliograph::billing::rate_cards::{self, NewRateCard};
 use heliograph::billing::vouchers::{self, NewVouchers};
 use heliograph::billing::{self, CreditChange, Whose};
+use heliograph::billing::invoices::{self, NewLine, NewTaxRate};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
 use heliograph::ctx::Ctx;
 use heliograph::db::page::PageRequest;
@@ -86,7 +87,10 @@ impl Objects {
         let entry = entries.unwrap().items[0].transfer_id;
         let message = send(node, key.1.as_str()).await;
         let inbound = receive(node, account_id, carrier.id).await;
+        let (invoice, tax_rate) = bill(&operator, account_id).await;
         let mut ids = BTreeMap::from([
+            (Kind::Invoice, invoice),
+            (Kind::TaxRate, tax_rate),
             (Kind::Account, account_id.to_string()),
             (Kind::LedgerEntry, entry.to_string()),
             (Kind::Person, owner.person.id.to_string()),
@@ -180,6 +184,18 @@ async fn send(node: &Served, key: &str) -> String {
     let answer = node.graphql(Some(key), document, json!({ "input": input })).await;
     let id = answer.pointer("/data/sendMessages/results/0/message/id").and_then(Value::as_str);
     id.unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// An open invoice and a rate.
+async fn bill(operator: &Ctx, account_id: AccountId) -> (String, String) {
+    let draft = invoices::create(operator, account_id, None).await.unwrap();
+    let amount = Micros(1_000_000);
+    let line = NewLine { description: "Setup".to_owned(), quantity: amount, amount };
+    invoices::add_line(operator, draft.id, line).await.unwrap();
+    invoices::finalize(operator, draft.id).await.unwrap();
+    let rate = NewTaxRate { name: "VAT".to_owned(), percentage: amount, country: None };
+    let rate = invoices::create_tax_rate(operator, rate).await.unwrap();
+    (draft.id.to_string(), rate.id.to_string())
 }
 
 /// A message from a phone.

@@ -69,6 +69,18 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO plan VALUES ('{a}', '{a}', 'USD', 0, NULL, 1, 0, 0)",
     "INSERT INTO subscription VALUES ('{a}', '{a}', 0, 0, 0, NULL)",
     "INSERT INTO billing_account VALUES ('{a}', 'USD', 0, NULL, 1, 0, 0)",
+    "INSERT INTO billing_profile VALUES ('{a}', 'A', '1', NULL, 'C', NULL, NULL, 'GB', 'a@b', 1, \
+     0, 0)",
+    "INSERT INTO billing_tax_id VALUES ('{a}', 0, 'eu_vat', '123')",
+    "INSERT INTO tax_rate VALUES ('{a}', 't', 0, NULL, NULL, 0)",
+    "INSERT INTO account_tax_rate VALUES ('{a}', '{a}')",
+    "INSERT INTO invoice VALUES ('{a}', '{a}', 0, 1, 'N', 'USD', NULL, NULL, NULL, NULL, NULL, \
+     NULL, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 1, 0, 0)",
+    "INSERT INTO invoice_line VALUES ('{a}', '{a}', 1, 1, 'd', NULL, NULL, NULL, NULL, 1, 0)",
+    "INSERT INTO invoice_tax VALUES ('{a}', '{a}', '{a}', 't', 0, 0, 0)",
+    "INSERT INTO invoice_allocation VALUES ('{a}', '{a}', '{a}', 0, NULL, 0)",
+    "INSERT INTO invoice_counter VALUES ('{a}', 0, 1)",
+    "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
 ];
 
 /// Rows of the installation.

@@ -93,7 +93,13 @@ pub fn faults(contract: &Contract) -> Vec<String> {
             || contract
                 .fields_of(payload)
                 .is_some_and(|fields| fields.implements.iter().any(|it| it == "Event"));
-        if !is_event {
+        // Or what lies between events, as a balance does: with the place to go on from.
+        let has_place = contract.fields_of(payload).is_some_and(|fields| {
+            [("cursor", "Cursor!"), ("occurredAt", "DateTime!")].iter().all(|(field, ty)| {
+                fields.fields.get(*field).is_some_and(|it| it.ty.to_string() == *ty)
+            })
+        });
+        if !is_event && !has_place {
             faults.push(format!("Subscription.{name}: streams carry events"));
         }
     }
@@ -229,8 +235,8 @@ fn check_input(faults: &mut Vec<String>, place: &str, name: &str, input: &Input)
     check_deprecation(faults, place, &input.deprecation);
     check_time(faults, place, name, named(&input.ty));
     let is_id = (name == "id" || name == "ids" || name.ends_with("Id") || name.ends_with("Ids"))
-        // Names that others gave: the carrier's login, not an id of ours.
-        && name != "systemId";
+        // Names that others gave: the carrier's login and the state's numbers, no ids of ours.
+        && !["systemId", "taxIds"].contains(&name);
     if is_id != (named(&input.ty) == "ID") {
         faults.push(format!("{place}: ids are named …Id or …Ids and are of type ID"));
     }

@@ -1,0 +1,205 @@
+//! What payments pay of invoices. The money itself is posted by whoever took it; what is more than
+//! is due stays the customer's credit.
+
+use entity::enums::{BookKind, EventKind, InvoiceKind, InvoiceStatus, TransferCode};
+use entity::ids::{AccountId, InvoiceId, PaymentId};
+use entity::time::UnixMillis;
+use entity::{invoice, invoice_allocation};
+use sea_orm::{EntityTrait, IntoActiveModel};
+
+use super::credit_note::is_request_key;
+use super::events::{ring, told};
+use super::model::is_payable;
+use super::{postings, store};
+use crate::authz::Action;
+use crate::billing::model::{NewTransfer, Unpostable};
+use crate::billing::post;
+use crate::ctx::Ctx;
+use crate::db::Tx;
+use crate::error::{Error, Failed};
+use crate::events::{self, NewEvent};
+use crate::types::money::Micros;
+
+/// Characters of a payment's reference.
+pub const REFERENCE_CHARS_MAX: usize = 200;
+
+/// What a payment paid of an invoice.
+#[derive(Clone, Debug)]
+pub struct Allocation {
+    /// The invoice as it is then.
+    pub invoice: invoice::Model,
+    /// How much of the payment went to it; the rest stays the customer's credit.
+    pub allocated: Micros,
+    /// What is to be told, if this is new: append it last in the transaction, and ring the
+    /// account's events after the commit.
+    pub event: Option<NewEvent>,
+}
+
+/// A payment that came by another way, as the operator saw it.
+#[derive(Clone, Debug)]
+pub struct OutsidePayment {
+    /// Of which invoice.
+    pub invoice_id: InvoiceId,
+    /// How much came.
+    pub amount: Micros,
+    /// The bank's or the operator's own reference.
+    pub reference: String,
+    /// The same key records one payment.
+    pub idempotency_key: String,
+}
+
+/// Why a payment was not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordPaymentRejection {
+    /// There is no such invoice.
+    #[error("there is no such invoice")]
+    InvoiceNotFound,
+    /// Nothing can be paid of it.
+    #[error("only an open invoice, or one that was given up, can be paid")]
+    NotPayable,
+    /// The amount is not above zero, or finer than the currency's minor unit.
+    #[error("an amount is above zero and in whole minor units of the currency")]
+    InvalidAmount,
+    /// The reference is empty or too long.
+    #[error("a reference has 1 to {REFERENCE_CHARS_MAX} characters on one line")]
+    InvalidReference,
+    /// The key is empty or too long.
+    #[error("an idempotency key has 1 to 100 characters")]
+    InvalidIdempotencyKey,
+    /// The key was used with another input.
+    #[error("this idempotency key was used with another input")]
+    IdempotencyKeyReused,
+}
+
+/// Lets a payment pay what is due of an invoice, as far as it goes; none if the account has no such
+/// invoice. Posts nothing: the caller posts the payment, in the same transaction and after this, as
+/// the invoice's row is locked before the wallet's. Idempotent by the payment's id. Asks for no
+/// right: it is part of paying.
+///
+/// # Errors
+/// The store's own.
+pub async fn allocate(
+    tx: &Tx,
+    now: UnixMillis,
+    account_id: AccountId,
+    invoice_id: InvoiceId,
+    payment_id: PaymentId,
+    amount: Micros,
+) -> Result<Option<Allocation>, Failed> {
+    let found = store::lock(tx, invoice_id).await?;
+    let Some(row) = found.filter(|row| row.account_id == account_id) else { return Ok(None) };
+    allocate_locked(tx, now, row, payment_id, amount, None).await.map(Some)
+}
+
+async fn allocate_locked(
+    tx: &Tx,
+    now: UnixMillis,
+    mut row: invoice::Model,
+    payment_id: PaymentId,
+    amount: Micros,
+    reference: Option<String>,
+) -> Result<Allocation, Failed> {
+    let key = (row.account_id, row.id, payment_id);
+    if let Some(same) = invoice_allocation::Entity::find_by_id(key).one(&**tx).await? {
+        let allocated = Micros(same.amount_micros);
+        return Ok(Allocation { invoice: row, allocated, event: None });
+    }
+    let allocated = amount.min(store::due(&row));
+    if allocated <= Micros::ZERO {
+        return Ok(Allocation { invoice: row, allocated: Micros::ZERO, event: None });
+    }
+    let paid = invoice_allocation::Model {
+        account_id: row.account_id,
+        invoice_id: row.id,
+        payment_id,
+        amount_micros: allocated.0,
+        reference,
+        created_at_ms: now,
+    };
+    let insert = invoice_allocation::Entity::insert(paid.into_active_model());
+    insert.exec_without_returning(&**tx).await?;
+    row.paid_micros += allocated.0;
+    let is_paid = store::due(&row) == Micros::ZERO;
+    if is_paid {
+        row.status = InvoiceStatus::Paid;
+        row.ended_at_ms = Some(now);
+    }
+    store::save(tx, now, &mut row).await?;
+    let kind = if is_paid { EventKind::InvoicePaid } else { EventKind::InvoiceReduced };
+    let event = Some(told(&row, kind, now));
+    Ok(Allocation { invoice: row, allocated, event })
+}
+
+/// Records a payment that came by another way than a processor, such as a bank transfer: posts it and
+/// lets it pay the invoice. Idempotent by its key.
+///
+/// # Errors
+/// [`RecordPaymentRejection`], or a failure.
+pub async fn record_payment(
+    ctx: &Ctx,
+    payment: OutsidePayment,
+) -> Result<invoice::Model, Error<RecordPaymentRejection>> {
+    use RecordPaymentRejection as Rejection;
+    ctx.actor.require(Action::ManageInvoices)?;
+    let reference = payment.reference.trim();
+    let reference_fits = (1..=REFERENCE_CHARS_MAX).contains(&reference.chars().count());
+    if !reference_fits || reference.contains(char::is_control) {
+        return Err(Error::Rejected(Rejection::InvalidReference));
+    }
+    if !is_request_key(&payment.idempotency_key) {
+        return Err(Error::Rejected(Rejection::InvalidIdempotencyKey));
+    }
+    if payment.amount <= Micros::ZERO {
+        return Err(Error::Rejected(Rejection::InvalidAmount));
+    }
+    let payment = &OutsidePayment { reference: reference.to_owned(), ..payment };
+    let record = |tx: Tx| async move { write(ctx, &tx, payment).await };
+    let (row, is_new) = ctx.db.write(record).await?;
+    if is_new {
+        ring(ctx, row.account_id);
+    }
+    Ok(row)
+}
+
+async fn write(
+    ctx: &Ctx,
+    tx: &Tx,
+    payment: &OutsidePayment,
+) -> Result<(invoice::Model, bool), Error<RecordPaymentRejection>> {
+    use RecordPaymentRejection as Rejection;
+    let now = ctx.clock.now();
+    let found = store::lock(tx, payment.invoice_id).await?;
+    let row = found.ok_or(Error::Rejected(Rejection::InvoiceNotFound))?;
+    let journal = postings::journal_of(&row)?;
+    let (from, to) = (BookKind::Bank, BookKind::Customer);
+    let transfer = NewTransfer::between(journal, TransferCode::Payment, from, to, payment.amount)
+        .at(now)
+        .about(row.id.0)
+        .keyed(format!("recorded payment/{}", payment.idempotency_key));
+    // The ledger's key is the payment's: what was posted under it before is not recorded again.
+    let posted = match post(tx, &ctx.master_key, now, vec![transfer]).await {
+        Ok(posted) => posted,
+        Err(Error::Rejected(Unpostable::KeyReused)) => {
+            return Err(Error::Rejected(Rejection::IdempotencyKeyReused));
+        }
+        Err(Error::Rejected(fault)) => return Err(Failed::internal(fault).into()),
+        Err(Error::Failed(failed)) => return Err(failed.into()),
+    };
+    let posted = posted.first().ok_or_else(|| Failed::internal("one transfer was posted"))?;
+    if posted.replayed {
+        return Ok((row, false));
+    }
+    let is_payable_now = row.kind == InvoiceKind::Invoice
+        && matches!(row.status, InvoiceStatus::Open | InvoiceStatus::Uncollectible);
+    if !is_payable_now {
+        return Err(Error::Rejected(Rejection::NotPayable));
+    }
+    if journal.unit.currency().is_none_or(|currency| !is_payable(payment.amount, currency)) {
+        return Err(Error::Rejected(Rejection::InvalidAmount));
+    }
+    let payment_id = PaymentId(posted.id.0);
+    let reference = Some(payment.reference.clone());
+    let allocation = allocate_locked(tx, now, row, payment_id, payment.amount, reference).await?;
+    events::append(tx, allocation.event.into_iter().collect()).await?;
+    Ok((allocation.invoice, true))
+}

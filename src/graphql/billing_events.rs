@@ -1,0 +1,254 @@
+//! `billingEvents`: what the event log tells of an account's invoices, and its balance as it moves.
+
+use std::time::Duration;
+
+use async_graphql::{Context, Enum, Interface, Object, Subscription};
+use entity::enums::{EventKind, InvoiceStatus as StoredStatus};
+use entity::event::Model;
+use entity::ids::InvoiceId;
+use entity::time::UnixMillis;
+use futures::Stream;
+use futures::stream::unfold;
+
+use super::billing::AccountBalance;
+use super::call;
+use super::errors::{Answer, Fault};
+use super::invoices::{Invoice, InvoiceStatus};
+use super::messages::events::{cursor, cursor_of, seq_of_cursor};
+use super::messages::refused;
+use super::scalars::{Cursor, DateTime, SequenceNumber};
+use crate::billing::{self, Balance, invoices};
+use crate::ctx::Ctx;
+use crate::error::{Error, Failed};
+use crate::events::{self, Hub, POLL_INTERVAL, SubscriptionError};
+
+/// A stream tells of the balance once in this time at most: four times a second is as fast as a
+/// person reads figures, however many messages are sent.
+const BALANCE_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Something that happened to an account's money. Branch on `__typename`; kinds may be added.
+#[derive(Interface)]
+#[graphql(
+    field(
+        name = "cursor",
+        ty = "Cursor",
+        desc = "The place in the account's event log: give it as `after` to go on from here."
+    ),
+    field(name = "occurred_at", ty = "DateTime", desc = "When it happened.")
+)]
+pub enum BillingEvent {
+    /// Something happened to an invoice.
+    InvoiceChanged(InvoiceChanged),
+    /// The balance moved.
+    BalanceChanged(BalanceChanged),
+}
+
+/// What happened to an invoice.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvoiceChange {
+    /// It was finalized: an invoice, a statement or a credit note.
+    Finalized,
+    /// A part of it was paid, or taken off by a credit note.
+    Reduced,
+    /// Nothing is due of it any more.
+    Paid,
+    /// It was not paid when it was due.
+    Overdue,
+    /// It was made void.
+    Voided,
+    /// It was given up.
+    Uncollectible,
+}
+
+/// Something happened to an invoice.
+pub struct InvoiceChanged(Model, InvoiceChange);
+
+impl InvoiceChanged {
+    /// The event of an entry of the log; none if it is not about invoices.
+    fn of(row: Model) -> Option<Self> {
+        let change = match row.kind {
+            EventKind::InvoiceFinalized => InvoiceChange::Finalized,
+            EventKind::InvoiceReduced => InvoiceChange::Reduced,
+            EventKind::InvoicePaid => InvoiceChange::Paid,
+            EventKind::InvoiceOverdue => InvoiceChange::Overdue,
+            EventKind::InvoiceVoided => InvoiceChange::Voided,
+            EventKind::InvoiceUncollectible => InvoiceChange::Uncollectible,
+            // Of other domains.
+            _ => return None,
+        };
+        Some(Self(row, change))
+    }
+}
+
+/// Something happened to an invoice, a statement or a credit note.
+#[Object]
+impl InvoiceChanged {
+    /// The event's place in the log: give it as `after` to go on from here.
+    pub async fn cursor(&self) -> Cursor {
+        cursor(&self.0)
+    }
+
+    /// The event's number in its account's log: 1, 2, 3 … without gaps, of which this stream shows
+    /// some.
+    async fn seq(&self) -> SequenceNumber {
+        SequenceNumber(self.0.seq)
+    }
+
+    /// When it happened.
+    pub async fn occurred_at(&self) -> DateTime {
+        self.0.occurred_at_ms.into()
+    }
+
+    /// What happened.
+    async fn change(&self) -> InvoiceChange {
+        self.1
+    }
+
+    /// The invoice's status since then.
+    async fn status(&self) -> Answer<InvoiceStatus> {
+        let status = StoredStatus::from_code(self.0.status)
+            .ok_or_else(|| Failed::internal(format!("event with status {}", self.0.status)))?;
+        Ok(status.into())
+    }
+
+    /// The invoice's version since then.
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+
+    /// The invoice as it is now.
+    async fn invoice(&self, context: &Context<'_>) -> Answer<Option<Invoice>> {
+        Invoice::load(context, InvoiceId(self.0.subject_id)).await
+    }
+}
+
+/// The balance moved.
+pub struct BalanceChanged {
+    /// The last entry of the log that was read before.
+    seq: i64,
+    read_at: UnixMillis,
+    balance: Balance,
+}
+
+/// The balance moved since it was last told. Told four times a second at most, with what it is then;
+/// steps between are not told.
+#[Object]
+impl BalanceChanged {
+    /// The last entry of the account's event log that the stream had read: give it as `after` to go
+    /// on from here.
+    pub async fn cursor(&self) -> Cursor {
+        cursor_of(self.seq)
+    }
+
+    /// When the balance was read.
+    pub async fn occurred_at(&self) -> DateTime {
+        self.read_at.into()
+    }
+
+    /// What the account has to spend.
+    async fn balance(&self) -> Answer<AccountBalance> {
+        Ok(AccountBalance::new(self.balance)?)
+    }
+}
+
+/// Streams.
+#[derive(Default)]
+pub struct BillingSubscription;
+
+#[Subscription]
+impl BillingSubscription {
+    /// What happens to the invoices of the caller's account, and its balance as its log moves: with
+    /// messages, invoices and payments. What happens to invoices is told at least once, in the order
+    /// of the account's log, and the stream can be resumed: give the `cursor` of the last event you
+    /// handled as `after` (over server-sent events `Last-Event-ID` does it). Without `after` it begins
+    /// now. A cursor older than 30 days ends the stream with `EVENT_CURSOR_EXPIRED`. For owners,
+    /// admins, developers, billing, and keys with the scope `billing:read`.
+    async fn billing_events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The cursor of the last event that you handled; absent or null: now.")]
+        after: Option<Cursor>,
+    ) -> Result<impl Stream<Item = Answer<BillingEvent>>, Fault> {
+        let ctx = call(context)?.clone();
+        let hub = context
+            .data_opt::<Hub>()
+            .ok_or_else(|| Failed::internal("the schema was built without its services"))?;
+        let after = after.as_ref().map(seq_of_cursor).transpose()?;
+        // Boxed: what the first reads need is given back, not kept as long as the stream.
+        let subscription = match Box::pin(invoices::follow(&ctx, hub, after)).await {
+            Ok(subscription) => subscription,
+            Err(Error::Rejected(rejection)) => return Err(refused(rejection)),
+            Err(Error::Failed(failed)) => return Err(failed.into()),
+        };
+        let read_again_at = ctx.clock.now();
+        // Boxed: the future that waits for the next event would else hold room for it twice.
+        let feed = Box::new(Feed { ctx, subscription, moved_at: None, read_again_at, told: None });
+        Ok(unfold(Some(feed), |feed| async {
+            let mut feed = feed?;
+            match feed.next().await {
+                Ok(event) => Some((Ok(event), Some(feed))),
+                // The error is the stream's last word.
+                Err(fault) => Some((Err(fault), None)),
+            }
+        }))
+    }
+}
+
+struct Feed {
+    ctx: Ctx,
+    subscription: events::Subscription,
+    /// The last entry of the log, if the balance was not read since.
+    moved_at: Option<i64>,
+    /// Not before.
+    read_again_at: UnixMillis,
+    told: Option<Balance>,
+}
+
+impl Feed {
+    async fn next(&mut self) -> Answer<BillingEvent> {
+        loop {
+            if let Some(seq) = self.moved_at
+                && self.ctx.clock.now() >= self.read_again_at
+                && let Some(changed) = Box::pin(self.read_balance(seq)).await?
+            {
+                return Ok(BillingEvent::BalanceChanged(changed));
+            }
+            let is_waiting = self.moved_at.is_some();
+            let entry = tokio::select! {
+                entry = self.subscription.next() => entry,
+                () = self.ctx.clock.sleep_until(self.read_again_at), if is_waiting => continue,
+            };
+            match entry {
+                Ok(entry) => {
+                    self.moved_at = Some(entry.seq);
+                    if let Some(changed) = InvoiceChanged::of(entry) {
+                        return Ok(BillingEvent::InvoiceChanged(changed));
+                    }
+                }
+                Err(SubscriptionError::Store(error)) => {
+                    tracing::warn!(
+                        request.id = %self.ctx.request_id, %error,
+                        "a stream cannot read the event log; trying again"
+                    );
+                    // Boxed, for it is seldom.
+                    Box::pin(self.ctx.clock.sleep(POLL_INTERVAL)).await;
+                }
+                Err(rejection) => return Err(refused(rejection)),
+            }
+        }
+    }
+
+    /// Reads the balance; none if it is what was told last.
+    async fn read_balance(&mut self, seq: i64) -> Answer<Option<BalanceChanged>> {
+        let now = self.ctx.clock.now();
+        let balance = billing::balance(&self.ctx).await?;
+        self.moved_at = None;
+        self.read_again_at =
+            now.plus_ms(i64::try_from(BALANCE_INTERVAL.as_millis()).unwrap_or(i64::MAX));
+        if self.told == Some(balance) {
+            return Ok(None);
+        }
+        self.told = Some(balance);
+        Ok(Some(BalanceChanged { seq, read_at: now, balance }))
+    }
+}
