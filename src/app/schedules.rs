@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::billing::plans;
 use crate::billing::invoices;
+use crate::billing::plans;
 use crate::jobs::Schedule;
 use crate::messages::{inbound_parts, sweeps};
 

@@ -2,8 +2,9 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
-    self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, InvoiceId, MessageId,
-    PersonId, PlanId, RateCardId, RouteId, SenderId, SessionId, TaxRateId, TransferId, VoucherBatchId,
+    self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, InvoiceId,
+    MessageId, PersonId, PlanId, RateCardId, RouteId, SenderId, SessionId, TaxRateId, TransferId,
+    VoucherBatchId,
 };
 
 use super::call;

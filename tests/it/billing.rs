@@ -54,7 +54,7 @@ impl Payer {
     /// Everything goes to the carrier; prices are those of now.
     pub async fn tables(house: &TestHouse) -> Tables {
         Tables {
-            routes: Arc::new(RouteTable::new([("", SIMULATOR_CARRIER_ID)])),
+            routes: Arc::new(RouteTable::new([("", SIMULATOR_CARRIER_ID.into())])),
             prices: house.prices().current().await.unwrap(),
         }
     }

@@ -2,8 +2,9 @@
 
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageAccounts,
-    ManageApiKeys, ManageBillingProfile, ManageCarriers, ManageCredit, ManageInvoices, ManageOwnSessions, ManagePrices, ManageSenders, Pay, ReadAccount,
-    ReadAllAccounts, ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages,
+    ManageApiKeys, ManageBillingProfile, ManageCarriers, ManageCredit, ManageInvoices,
+    ManageOwnSessions, ManagePrices, ManageSenders, Pay, ReadAccount, ReadAllAccounts,
+    ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages,
     ReadSenders, SendMessages,
 };
 

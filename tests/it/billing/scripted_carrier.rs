@@ -72,7 +72,8 @@ impl Carrier for Scripted {
     fn start(self: Box<Self>, _: Platform, shutdown: CancellationToken) -> CarrierHandle {
         let (submissions, mut received) = mpsc::channel::<Submission>(100);
         let (report, events) = mpsc::channel(100);
-        let (up, link) = watch::channel(LinkState { bound: 1, rate_parts_per_s: f64::INFINITY });
+        let (up, link) =
+            watch::channel(LinkState { bound: 1, rate_parts_per_s: f64::INFINITY, waiting: 0 });
         let task = tokio::spawn(async move {
             let _up = up;
             let mut receipts = self.receipts.lock().await;
@@ -90,7 +91,7 @@ impl Carrier for Scripted {
                 report.send(event).await.unwrap();
             }
         });
-        CarrierHandle { submissions, events, link, task }
+        CarrierHandle { submissions, queries: None, events, link, task }
     }
 }
 
