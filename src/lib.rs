@@ -35,6 +35,8 @@ pub mod senders;
 pub mod identity;
 /// Messages: from acceptance to a truthful final status.
 pub mod messages;
+/// Payments through processors: what their webhooks prove.
+pub mod payments;
 /// The GraphQL contract.
 pub mod graphql;
 /// The HTTP edge: GraphQL over HTTP, SSE and WebSocket, health, the explorer.

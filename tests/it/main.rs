@@ -33,6 +33,7 @@ mod messages;
 mod messages_api;
 mod official_clients;
 mod operations;
+mod payments;
 mod schema;
 mod senders;
 mod smpp_client;
