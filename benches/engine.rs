@@ -26,7 +26,6 @@ use heliograph::keys::MasterKey;
 use heliograph::messages::NewMessage;
 use heliograph::messages::commands::{self, SendInput};
 use heliograph::messages::dispatch::{self, CarrierFactory};
-use heliograph::routing::RouteTable;
 use heliograph::sys::{Clock, IdGenerator, Randomness};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ActiveModelTrait, Set};
@@ -138,7 +137,7 @@ async fn main() {
                         .collect();
                     let input = SendInput { idempotency_key: format!("k{call}"), messages };
                     let outcome =
-                        commands::send(&ctx, &RouteTable::default(), input).await.unwrap();
+                        commands::send(&ctx, &commands::Tables::default(), input).await.unwrap();
                     assert!(outcome.results.iter().all(Result::is_ok));
                 });
             }

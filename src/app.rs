@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::store::StoreLock;
 pub(crate) use self::store::check_value;
+use crate::billing::Prices;
 use crate::carriers::registry;
 use crate::config::{NodeRole, Settings};
 use crate::ctx::{Ctx, Platform};
@@ -256,6 +257,12 @@ impl App {
             identity: self.identity.clone(),
             hub: self.hub.clone(),
             routes,
+            prices: Prices::new(
+                platform.db.clone(),
+                platform.clock.clone(),
+                &platform.doorbell,
+                &platform.settings,
+            ),
             complexity_max: platform.settings.graphql.complexity_max,
         });
         let router = http::router(Edge {

@@ -11,6 +11,9 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+use crate::types::money::Currency;
+use crate::types::price::{InvalidPrice, PartPrice};
+
 /// The text of `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 const ENV_PREFIX: &str = "HELIOGRAPH__";
@@ -29,6 +32,8 @@ pub struct Settings {
     pub graphql: Graphql,
     /// Sending.
     pub messages: Messages,
+    /// Charging.
+    pub billing: Billing,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -150,6 +155,32 @@ pub struct Messages {
     pub idempotency_ttl_s: i64,
     /// Seconds.
     pub event_retention_s: i64,
+}
+
+/// Charging.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Billing {
+    /// Whether messages are charged for.
+    pub charging: bool,
+    /// What accounts are charged in, unless they were given another currency.
+    pub currency: Currency,
+    /// Of a part, in `currency`, where no rate card says so; empty: such messages are refused.
+    pub default_part_price: String,
+}
+
+impl Billing {
+    /// What a part costs where no rate card says so.
+    pub fn default_price(&self) -> Option<PartPrice> {
+        self.default_part_price.parse().ok()
+    }
+
+    fn check_default_price(&self) -> Result<(), InvalidPrice> {
+        match self.default_part_price.as_str() {
+            "" => Ok(()),
+            text => text.parse::<PartPrice>().map(drop),
+        }
+    }
 }
 
 /// Logs and traces.
@@ -302,6 +333,9 @@ impl Settings {
             range("messages.idempotency_ttl_s", self.messages.idempotency_ttl_s, 60, 31_536_000);
             range("messages.event_retention_s", self.messages.event_retention_s, 60, 315_360_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
+        }
+        if let Err(fault) = self.billing.check_default_price() {
+            faults.push(format!("billing.default_part_price: {fault}"));
         }
         if self.server.roles.is_empty() {
             faults.push("server.roles is empty: name api, worker or both".to_owned());

@@ -37,6 +37,10 @@ pub enum Purpose {
     SigningKey,
     /// Seals of carrier passwords.
     CarrierPassword,
+    /// The chain of the ledger.
+    Ledger,
+    /// Hashes of what was posted under a key.
+    LedgerRequest,
     /// The hash by which an installation knows its master key again.
     Installation,
 }
@@ -51,6 +55,8 @@ impl Purpose {
             Self::Idempotency => b"heliograph/v1/idempotency",
             Self::SigningKey => b"heliograph/v1/signing-key",
             Self::CarrierPassword => b"heliograph/v1/carrier-password",
+            Self::Ledger => b"heliograph/v1/ledger",
+            Self::LedgerRequest => b"heliograph/v1/ledger-request",
             Self::Installation => b"heliograph/v1/installation",
         }
     }

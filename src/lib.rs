@@ -33,6 +33,8 @@ pub mod routing;
 pub mod senders;
 /// Accounts, people, log-ins, tokens, API keys.
 pub mod identity;
+/// Money: wallets, the ledger, prices.
+pub mod billing;
 /// Messages: from acceptance to a truthful final status.
 pub mod messages;
 /// Payments through processors: what their webhooks prove.

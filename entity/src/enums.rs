@@ -211,3 +211,97 @@ stored_enum! {
         MessageReceived = 1,
     }
 }
+
+stored_enum! {
+    /// What an account's money is kept in. Each purse has a journal of its own.
+    Purse {
+        /// Money.
+        Money = 0,
+        /// Credit of a package, which expires.
+        Credit = 1,
+        /// Parts of a package, which expire; a part is a whole unit.
+        Parts = 2,
+    }
+}
+
+stored_enum! {
+    /// A book of a journal: what a leg of a transfer is written to.
+    BookKind {
+        /// What the customer has with us; negative: what the customer owes us.
+        Customer = 0,
+        /// Earned by messages.
+        MessageRevenue = 1,
+        /// Earned otherwise: subscriptions, packages, fees.
+        OtherRevenue = 2,
+        /// At a processor and not paid out yet; the detail is the processor's endpoint.
+        Clearing = 3,
+        /// Taken by a processor as its fee.
+        ProcessorFees = 4,
+        /// Owed to the tax authority; the detail is the tax.
+        Tax = 5,
+        /// Withheld by the customer as advance tax.
+        Withholding = 6,
+        /// Given away: vouchers, packages, goodwill.
+        Promotion = 7,
+        /// Money of nobody known.
+        Suspense = 8,
+        /// Paid out to the bank.
+        Bank = 9,
+        /// Set by the operator: starting balances and corrections.
+        Adjustment = 10,
+    }
+}
+
+stored_enum! {
+    /// What a transfer is for.
+    TransferCode {
+        /// Messages that carriers took.
+        Messages = 0,
+        /// The operator's own.
+        Adjustment = 1,
+        /// A payment came in.
+        Payment = 2,
+        /// The processor's fee for it.
+        ProcessorFee = 3,
+        /// A payment went back.
+        Refund = 4,
+        /// The bank took a payment back for the time being.
+        DisputeWithdrawn = 5,
+        /// The bank gave it back.
+        DisputeReinstated = 6,
+        /// The processor paid out to the bank.
+        Payout = 7,
+        /// A voucher was redeemed.
+        Voucher = 8,
+        /// A package was bought.
+        PackageBought = 9,
+        /// What a package gave.
+        PackageGranted = 10,
+        /// What was left of a package when it expired.
+        PackageExpired = 11,
+        /// A month of a subscription.
+        Subscription = 12,
+        /// Tax of an invoice.
+        Tax = 13,
+        /// Tax that the customer paid to the authority on our behalf.
+        Withholding = 14,
+        /// A credit note.
+        CreditNote = 15,
+        /// What cannot be collected any more.
+        WriteOff = 16,
+        /// A transfer was taken back.
+        Reversal = 17,
+        /// Money whose owner was found.
+        SuspenseCleared = 18,
+    }
+}
+
+stored_enum! {
+    /// When an account pays.
+    BillingTerms {
+        /// Before it sends.
+        Prepaid = 0,
+        /// By monthly invoice, up to its credit limit.
+        Postpaid = 1,
+    }
+}

@@ -140,6 +140,14 @@ ids! {
     CarrierId = "carr";
     /// A rule that leads numbers to a carrier.
     RouteId = "route";
+    /// A transfer in an account's ledger.
+    TransferId = "tran";
+    /// A list of prices.
+    RateCardId = "rate";
+    /// A payment.
+    PaymentId = "pay";
+    /// An invoice.
+    InvoiceId = "inv";
     /// An entry of the event log.
     EventId = "evt";
     /// A running process of the program.

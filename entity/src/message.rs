@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::enums::{Encoding, MessageClass, MessageStatus, SenderKind};
+use crate::enums::{Encoding, MessageClass, MessageStatus, Purse, SenderKind};
 use crate::ids::{AccountId, CarrierId, MessageId, TextId};
 use crate::time::UnixMillis;
 
@@ -38,6 +38,20 @@ pub struct Model {
     pub parts: i16,
     /// The sender's own name for it.
     pub client_reference: Option<String>,
+    /// The recipient's country, two letters (ISO 3166-1); empty where the plan names none.
+    pub country: String,
+    /// What it is charged in.
+    pub currency: String,
+    /// Which purse it is charged to.
+    pub purse: Purse,
+    /// The price of a part, in nano-units.
+    pub unit_price_nanos: i64,
+    /// The price of all parts: held from acceptance until `charged_micros` is known.
+    pub price_micros: i64,
+    /// What was charged for it; none while the price is held.
+    pub charged_micros: Option<i64>,
+    /// The version in which that came to be known.
+    pub charged_version: Option<i32>,
     /// The carrier that its route leads to.
     pub carrier_id: CarrierId,
     /// When the next thing is due in this status: the send time, the next try, or the last moment for a receipt.

@@ -6,6 +6,7 @@ pub use sea_orm_migration::prelude::*;
 mod ddl;
 mod m20261122_000001_create_identity;
 mod m20261122_000002_create_messaging;
+mod m20261122_000003_create_ledger;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261122_000001_create_identity::Migration),
             Box::new(m20261122_000002_create_messaging::Migration),
+            Box::new(m20261122_000003_create_ledger::Migration),
         ]
     }
 }

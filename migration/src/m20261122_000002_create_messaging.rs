@@ -86,6 +86,13 @@ const TABLES: &[(&str, &str)] = &[
          encoding SMALLINT NOT NULL CHECK (encoding IN (0, 1)),
          parts SMALLINT NOT NULL CHECK (parts BETWEEN 1 AND 255),
          client_reference TEXT CHECK (length(client_reference) BETWEEN 1 AND 100),
+         country TEXT NOT NULL,
+         currency TEXT NOT NULL CHECK (length(currency) = 3),
+         purse SMALLINT NOT NULL CHECK (purse BETWEEN 0 AND 2),
+         unit_price_nanos BIGINT NOT NULL CHECK (unit_price_nanos >= 0),
+         price_micros BIGINT NOT NULL CHECK (price_micros >= 0),
+         charged_micros BIGINT CHECK (charged_micros BETWEEN 0 AND price_micros),
+         charged_version INTEGER,
          carrier_id UUID NOT NULL,
          due_at_ms BIGINT NOT NULL,
          expires_at_ms BIGINT NOT NULL,
@@ -193,6 +200,8 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX submission_carrier_message ON submission (carrier_id, carrier_message_id) WHERE carrier_message_id IS NOT NULL",
     // Late receipts of uncertain submissions are matched by recipient and our own reference.
     "CREATE INDEX message_uncertain ON message (carrier_id, recipient) WHERE status = 90",
+    // What nobody knows the fate of and what is still held for it.
+    "CREATE INDEX message_unknown_held ON message (finished_at_ms) WHERE status = 90 AND charged_micros IS NULL",
     // The filters of `messages`.
     "CREATE INDEX message_by_status ON message (account_id, status, id)",
     "CREATE INDEX message_by_recipient ON message (account_id, recipient, id)",

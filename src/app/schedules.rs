@@ -18,6 +18,9 @@ pub(super) fn all() -> Vec<Schedule> {
         Schedule::new("messages.time_out_receipts", Duration::from_secs(60), |ctx| async move {
             sweeps::time_out_receipts(&ctx).await
         }),
+        Schedule::new("messages.release_unknown", Duration::from_secs(600), |ctx| async move {
+            sweeps::release_unknown(&ctx).await
+        }),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await
         }),

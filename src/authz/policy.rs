@@ -40,6 +40,20 @@ pub enum Action {
     ManageCarriers,
     /// Replace the key that signs access tokens.
     RotateSigningKeys,
+    /// Read the account's balance, ledger, usage, payments and invoices.
+    ReadBilling,
+    /// Pay: top up, pay invoices, redeem vouchers, buy packages.
+    Pay,
+    /// Set credit limits and starting balances, refund, and settle what payments leave open.
+    ManageCredit,
+    /// Make and change prices, plans, packages and vouchers.
+    ManagePrices,
+    /// Read all accounts' money, and what processors posted.
+    ReadAllBilling,
+    /// Connect payment processors.
+    ManageProcessors,
+    /// Check the ledger.
+    VerifyLedger,
 }
 
 /// What an API key may do.
@@ -53,12 +67,19 @@ pub enum Scope {
     SendersManage,
     /// Read the account.
     AccountRead,
+    /// Read the balance, the ledger, usage, payments and invoices.
+    BillingRead,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: &'static [Self] =
-        &[Self::MessagesSend, Self::MessagesRead, Self::SendersManage, Self::AccountRead];
+    pub const ALL: &'static [Self] = &[
+        Self::MessagesSend,
+        Self::MessagesRead,
+        Self::SendersManage,
+        Self::AccountRead,
+        Self::BillingRead,
+    ];
 
     /// As stored and shown.
     pub const fn name(self) -> &'static str {
@@ -67,6 +88,7 @@ impl Scope {
             Self::MessagesRead => "messages:read",
             Self::SendersManage => "senders:manage",
             Self::AccountRead => "account:read",
+            Self::BillingRead => "billing:read",
         }
     }
 
@@ -129,6 +151,13 @@ impl Action {
         Self::ReadCarriers,
         Self::ManageCarriers,
         Self::RotateSigningKeys,
+        Self::ReadBilling,
+        Self::Pay,
+        Self::ManageCredit,
+        Self::ManagePrices,
+        Self::ReadAllBilling,
+        Self::ManageProcessors,
+        Self::VerifyLedger,
     ];
 
     /// Whether `subject` may do this.
@@ -159,20 +188,31 @@ impl Action {
                 &[Owner, Admin, Developer]
             }
             Self::ManageAccount => &[Owner, Admin],
+            Self::ReadBilling => &[Owner, Admin, Developer, Billing],
+            Self::Pay => &[Owner, Admin, Billing],
             Self::CreateAccounts
             | Self::ReadAllAccounts
             | Self::DecideSenders
             | Self::ReadCarriers
             | Self::ManageCarriers
-            | Self::RotateSigningKeys => &[],
+            | Self::RotateSigningKeys
+            | Self::ManageCredit
+            | Self::ManagePrices
+            | Self::ReadAllBilling
+            | Self::ManageProcessors
+            | Self::VerifyLedger => &[],
         }
     }
 
     const fn operator_roles(self) -> &'static [Role] {
         use Role::{Admin, Billing, Developer, Owner, Support, Viewer};
         match self {
-            Self::CreateAccounts | Self::ManageCarriers | Self::RotateSigningKeys => {
-                &[Owner, Admin]
+            Self::CreateAccounts
+            | Self::ManageCarriers
+            | Self::RotateSigningKeys
+            | Self::ManageProcessors => &[Owner, Admin],
+            Self::ManageCredit | Self::ManagePrices | Self::ReadAllBilling | Self::VerifyLedger => {
+                &[Owner, Admin, Billing]
             }
             Self::DecideSenders => &[Owner, Admin, Support],
             Self::ReadAllAccounts | Self::ReadCarriers => {
@@ -192,7 +232,9 @@ impl Action {
                 Scope::MessagesSend,
                 Scope::MessagesRead,
                 Scope::SendersManage,
+                Scope::BillingRead,
             ],
+            Self::ReadBilling => &[Scope::BillingRead],
             _ => &[],
         }
     }
@@ -206,6 +248,11 @@ impl Action {
                 | Self::ReadCarriers
                 | Self::ManageCarriers
                 | Self::RotateSigningKeys
+                | Self::ManageCredit
+                | Self::ManagePrices
+                | Self::ReadAllBilling
+                | Self::ManageProcessors
+                | Self::VerifyLedger
         )
     }
 }

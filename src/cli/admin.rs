@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::admin_account::{self, CreateAccountArgs, RotateSigningKeyArgs};
+use super::admin_billing::{self, SetCreditArgs, VerifyLedgerArgs};
 use super::admin_carrier::{self, AddCarrierArgs, ApproveSenderArgs, ListCarriersArgs};
 use super::failure::Failure;
 use super::store_args::StoreArgs;
@@ -29,6 +30,8 @@ enum Task {
     AddCarrier(OnStore<AddCarrierArgs>),
     ListCarriers(OnStore<ListCarriersArgs>),
     ApproveSender(OnStore<ApproveSenderArgs>),
+    SetCredit(OnStore<SetCreditArgs>),
+    VerifyLedger(OnStore<VerifyLedgerArgs>),
 }
 
 /// A command with the flags that say where the store is.
@@ -56,6 +59,12 @@ pub(super) async fn run(args: AdminArgs) -> Result<ExitCode, Failure> {
         }
         Task::ApproveSender(on) => {
             admin_carrier::approve_sender(&open(&on.store).await?, &on.command).await?
+        }
+        Task::SetCredit(on) => {
+            admin_billing::set_credit(&open(&on.store).await?, &on.command).await?
+        }
+        Task::VerifyLedger(on) => {
+            admin_billing::verify_ledger(&open(&on.store).await?, &on.command).await?
         }
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::new)?;

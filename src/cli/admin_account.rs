@@ -7,10 +7,12 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::json;
 
+use super::admin_billing;
 use super::failure::Failure;
 use crate::ctx::{Ctx, Platform};
 use crate::error::Error;
 use crate::identity::{self, CreatedAccount, IdentityService, NewAccount};
+use crate::types::money::Micros;
 
 /// Make an account, with a link for its first owner, a live and a test key
 #[derive(Args, Clone, Debug)]
@@ -24,6 +26,13 @@ pub(super) struct CreateAccountArgs {
     /// The region of phone numbers that are written without a country code, two letters: GB
     #[arg(long, value_name = "REGION")]
     default_region: Option<String>,
+    /// How far the account may go below zero, in the currency of the settings; it then pays by monthly
+    /// invoice
+    #[arg(long, value_name = "AMOUNT")]
+    credit_limit: Option<Micros>,
+    /// What the account starts with, in the currency of the settings
+    #[arg(long, value_name = "AMOUNT")]
+    balance: Option<Micros>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -52,6 +61,8 @@ pub(super) async fn create_account(ctx: &Ctx, args: &CreateAccountArgs) -> Resul
         Err(Error::Rejected(rejection)) => return Err(Failure::usage(rejection)),
         Err(Error::Failed(failed)) => return Err(Failure::new(failed)),
     };
+    let credit = (args.credit_limit, args.balance);
+    admin_billing::give_credit(ctx, created.account.id, credit.0, credit.1).await?;
     if args.json {
         let answer = json!({
             "accountId": created.account.id,

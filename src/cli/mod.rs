@@ -6,6 +6,7 @@
 
 mod admin;
 mod admin_account;
+mod admin_billing;
 mod admin_carrier;
 mod demo;
 mod doctor;

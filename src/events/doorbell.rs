@@ -18,6 +18,8 @@ pub enum Topic {
     Queue(CarrierId),
     /// The list of carriers or routes.
     Carriers,
+    /// The prices.
+    Prices,
     /// Keys, sessions or roles of an account: what was read of them is stale.
     Credentials(AccountId),
 }
@@ -28,6 +30,7 @@ impl std::fmt::Display for Topic {
             Self::Events(id) => write!(f, "events/{id}"),
             Self::Queue(id) => write!(f, "queue/{id}"),
             Self::Carriers => f.write_str("carriers"),
+            Self::Prices => f.write_str("prices"),
             Self::Credentials(id) => write!(f, "credentials/{id}"),
         }
     }
@@ -37,8 +40,10 @@ impl FromStr for Topic {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        if text == "carriers" {
-            return Ok(Self::Carriers);
+        match text {
+            "carriers" => return Ok(Self::Carriers),
+            "prices" => return Ok(Self::Prices),
+            _ => {}
         }
         let (kind, id) = text.split_once('/').ok_or(())?;
         match kind {

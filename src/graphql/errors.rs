@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_graphql::Interface;
 use sea_orm::DbErr;
 
+use super::billing::SetCreditError;
 use super::carriers::{
     AddCarrierError, DisableCarrierError, EnableCarrierError, UpdateCarrierError,
 };
@@ -166,6 +167,8 @@ pub(crate) use user_error;
     )
 )]
 pub enum UserError {
+    /// Of `setCredit`.
+    SetCredit(SetCreditError),
     /// Of `logIn`.
     LogIn(LogInError),
     /// Of `refreshSession`.

@@ -4,6 +4,8 @@
 //! nothing: authorization is the first line of what they call. Not here: HTTP, its limits and its
 //! status codes (`http`). `schema.graphql` is printed from here, and a test fails when it drifts.
 
+/// Balances and credit.
+pub mod billing;
 /// Carriers.
 pub mod carriers;
 /// Relay connections.
@@ -20,6 +22,8 @@ pub mod ids;
 pub mod loaders;
 /// Messages.
 pub mod messages;
+/// Amounts.
+pub mod money;
 /// The interface `Node`.
 pub mod node;
 /// Routes.
@@ -31,6 +35,7 @@ pub mod senders;
 
 use async_graphql::{Context, MergedObject, MergedSubscription, Request, SDLExportOptions};
 
+use crate::billing::Prices;
 use crate::ctx::Ctx;
 use crate::error::Failed;
 use crate::events::Hub;
@@ -45,6 +50,7 @@ pub struct Query(
     senders::SendersQuery,
     carriers::CarriersQuery,
     routes::RoutesQuery,
+    billing::BillingQuery,
     messages::MessagesQuery,
 );
 
@@ -58,6 +64,7 @@ pub struct Mutation(
     senders::SendersMutation,
     carriers::CarriersMutation,
     routes::RoutesMutation,
+    billing::BillingMutation,
     messages::MessagesMutation,
 );
 
@@ -76,6 +83,8 @@ pub struct Services {
     pub hub: Hub,
     /// Which carrier serves which numbers.
     pub routes: Routes,
+    /// What a part costs.
+    pub prices: Prices,
     /// Points of complexity of one operation.
     pub complexity_max: usize,
 }
@@ -86,6 +95,7 @@ pub fn schema(services: Services) -> Schema {
         .data(services.identity)
         .data(services.hub)
         .data(services.routes)
+        .data(services.prices)
         .limit_complexity(services.complexity_max)
         .extension(async_graphql::extensions::Analyzer)
         .extension(execution::Execution)

@@ -5,6 +5,8 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 use chrono::{DateTime as ChronoDateTime, SecondsFormat};
 use entity::time::UnixMillis;
 
+use crate::types::money::{Currency, InvalidAmount, Micros, UnknownCurrency};
+
 /// A point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateTime(pub UnixMillis);
@@ -111,6 +113,53 @@ impl ScalarType for SequenceNumber {
 
     fn to_value(&self) -> Value {
         Value::from(self.0)
+    }
+}
+
+/// An exact decimal number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Decimal(pub Micros);
+
+/// An exact decimal number in base 10 as a string, with at most 6 decimals and up to a billion:
+/// `"12.50"`, `"-0.0075"`. Never a JSON number, which readers round.
+#[Scalar(name = "Decimal")]
+impl ScalarType for Decimal {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        text.parse().map(Self).map_err(|fault: InvalidAmount| refused(&fault.to_string()))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(_))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+/// The code of a currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CurrencyCode(pub Currency);
+
+/// The code of a currency: three capital letters of ISO 4217, `"USD"`.
+#[Scalar(name = "CurrencyCode")]
+impl ScalarType for CurrencyCode {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        text.parse().map(Self).map_err(|fault: UnknownCurrency| refused(&fault.to_string()))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(_))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
     }
 }
 

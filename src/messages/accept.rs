@@ -5,7 +5,9 @@ use entity::ids::CarrierId;
 use entity::time::UnixMillis;
 
 use super::model::default_validity_ms;
+use crate::types::money::Micros;
 use crate::types::phone::{PhoneNumber, PhoneNumberError, Region};
+use crate::types::price::PartPrice;
 use crate::types::sender::{Sender, SenderError};
 use crate::types::sms_text::{self, SmsText, SmsTextError};
 
@@ -72,6 +74,10 @@ pub enum ItemErrorCode {
     InvalidValidityPeriod,
     /// No carrier serves the recipient's country or network.
     NoRoute,
+    /// The account's rate card has no price for the recipient's country or network.
+    NoPrice,
+    /// The account's balance and credit do not cover the message.
+    InsufficientCredit,
 }
 
 /// What is wrong with one item, in words.
@@ -89,6 +95,15 @@ impl ItemError {
     fn new(code: ItemErrorCode, field: &str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), field: field.to_owned() }
     }
+
+    /// What a message is told that the money does not reach to.
+    pub(super) fn insufficient_credit() -> Self {
+        Self::new(
+            ItemErrorCode::InsufficientCredit,
+            "",
+            "the account's balance and credit do not cover this message",
+        )
+    }
 }
 
 /// What the checks may know.
@@ -100,6 +115,8 @@ pub(super) struct Rules<'a> {
     pub(super) is_approved: &'a (dyn Fn(&str) -> bool + Sync),
     /// The carrier that serves E.164 digits.
     pub(super) route: &'a (dyn Fn(&str) -> Option<CarrierId> + Sync),
+    /// The price of a part to E.164 digits.
+    pub(super) price: &'a (dyn Fn(&str, MessageClass) -> Option<PartPrice> + Sync),
 }
 
 /// An item that can be sent.
@@ -113,6 +130,11 @@ pub(super) struct Checked {
     pub(super) class: MessageClass,
     pub(super) client_reference: Option<String>,
     pub(super) carrier_id: CarrierId,
+    /// The recipient's country, two letters or empty.
+    pub(super) country: String,
+    pub(super) unit_price: PartPrice,
+    /// Of all parts.
+    pub(super) price: Micros,
     /// In the future: scheduled.
     pub(super) due_at: UnixMillis,
     pub(super) expires_at: UnixMillis,
@@ -147,8 +169,19 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
     let carrier_id = (rules.route)(recipient.digits()).ok_or_else(|| {
         ItemError::new(ItemErrorCode::NoRoute, "to", "no carrier serves this recipient's network")
     })?;
+    let unit_price = (rules.price)(recipient.digits(), class).ok_or_else(|| {
+        ItemError::new(
+            ItemErrorCode::NoPrice,
+            "to",
+            "there is no price for this recipient's network",
+        )
+    })?;
     let count = text.count();
+    let parts = i16::try_from(count.parts).unwrap_or(i16::MAX);
     Ok(Checked {
+        country: recipient.region().map(|region| region.as_str().to_owned()).unwrap_or_default(),
+        unit_price,
+        price: unit_price.of_parts(parts),
         recipient,
         sender,
         sender_kind,
@@ -156,7 +189,7 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
             sms_text::Encoding::Gsm7 => Encoding::Gsm7,
             sms_text::Encoding::Ucs2 => Encoding::Ucs2,
         },
-        parts: i16::try_from(count.parts).unwrap_or(i16::MAX),
+        parts,
         text,
         class,
         client_reference: item.client_reference,

@@ -1,7 +1,7 @@
 //! A batch of accepted messages, made in memory and written in one transaction. Called by
 //! `commands::send`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use entity::enums::MessageStatus;
 use entity::ids::{AccountId, CarrierId, TextId};
@@ -14,9 +14,11 @@ use super::accept::{Checked, ItemError};
 use super::commands::SentMessage;
 use super::store::{Changed, insert_messages};
 use super::text_store;
+use crate::billing::{self, Journal};
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::events::{self, NewEvent, Topic};
+use crate::types::money::Micros;
 
 /// A result as it is stored with its idempotency key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,8 +39,9 @@ impl From<StoredResult> for Result<SentMessage, ItemError> {
 }
 
 /// A batch ready to be written: ids are drawn, so that the transaction may run twice.
+#[derive(Clone)]
 pub(super) struct Batch {
-    account_id: AccountId,
+    journal: Journal,
     pub(super) now: UnixMillis,
     pub(super) results: Vec<StoredResult>,
     messages: Vec<Message>,
@@ -48,12 +51,12 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(
         ctx: &Ctx,
-        account_id: AccountId,
+        journal: Journal,
         checked: Vec<Result<Checked, ItemError>>,
     ) -> Self {
         let now = ctx.clock.now();
         let mut batch = Self {
-            account_id,
+            journal,
             now,
             results: Vec::with_capacity(checked.len()),
             messages: Vec::with_capacity(checked.len()),
@@ -77,7 +80,7 @@ impl Batch {
                     id
                 }
             };
-            let message = new_message(ctx, account_id, item, text_id, now);
+            let message = new_message(ctx, journal, item, text_id, now);
             let sent = SentMessage { id: message.id, status: message.status };
             batch.results.push(StoredResult::Message(sent));
             batch.messages.push(message);
@@ -86,20 +89,71 @@ impl Batch {
         batch
     }
 
-    pub(super) async fn insert(&self, tx: &Tx) -> Result<(), DbErr> {
+    /// The batch without the messages that the account's money does not reach to: each in its turn
+    /// gets what it costs, or is refused.
+    pub(super) fn within(mut self, available: Micros) -> Self {
+        let mut left = available;
+        let mut kept = Vec::with_capacity(self.messages.len());
+        let mut messages = self.messages.into_iter();
+        for result in &mut self.results {
+            if matches!(result, StoredResult::Error(_)) {
+                continue;
+            }
+            let Some(message) = messages.next() else { break };
+            match left.checked_sub(held(&message)).filter(|rest| *rest >= Micros::ZERO) {
+                Some(rest) => {
+                    left = rest;
+                    kept.push(message);
+                }
+                // What costs nothing is sent by those who have nothing as well.
+                None if held(&message) == Micros::ZERO => kept.push(message),
+                None => *result = StoredResult::Error(ItemError::insufficient_credit()),
+            }
+        }
+        let used: HashSet<TextId> = kept.iter().map(|message| message.text_id).collect();
+        self.texts.retain(|(id, _)| used.contains(id));
+        self.messages = kept;
+        self
+    }
+
+    /// What all its messages cost; none if that is beyond 64 bits.
+    fn held(&self) -> Option<Micros> {
+        Micros::checked_sum(self.messages.iter().map(held))
+    }
+
+    /// Writes the batch, and holds what it costs. False if the account has not that much: then the
+    /// transaction must be rolled back.
+    ///
+    /// The hold comes late, since its row is locked until the commit and all of an account's
+    /// calls wait for it.
+    pub(super) async fn insert(&self, tx: &Tx) -> Result<bool, DbErr> {
         let texts: Vec<_> = self.texts.iter().map(|(id, text)| (*id, text.as_str())).collect();
-        text_store::insert(tx, self.account_id, &texts, self.now).await?;
+        text_store::insert(tx, self.journal.account_id, &texts, self.now).await?;
         insert_messages(tx, &self.messages).await?;
+        match self.held() {
+            None => return Ok(false),
+            Some(Micros::ZERO) => {}
+            Some(amount) => {
+                if !billing::hold(tx, self.journal, amount).await? {
+                    return Ok(false);
+                }
+            }
+        }
         let events =
             self.messages.iter().map(|message| accepted_event(message, self.now)).collect();
-        events::append(tx, events).await
+        events::append(tx, events).await?;
+        Ok(true)
+    }
+
+    pub(super) const fn account_id(&self) -> AccountId {
+        self.journal.account_id
     }
 
     pub(super) fn ring(&self, ctx: &Ctx) {
         if self.messages.is_empty() {
             return;
         }
-        ctx.doorbell.ring(Topic::Events(self.account_id));
+        ctx.doorbell.ring(Topic::Events(self.journal.account_id));
         let carriers: BTreeSet<CarrierId> =
             self.messages.iter().map(|message| message.carrier_id).collect();
         for carrier_id in carriers {
@@ -109,16 +163,23 @@ impl Batch {
     }
 }
 
+/// What is held for a message.
+fn held(message: &Message) -> Micros {
+    if message.charged_micros.is_none() { Micros(message.price_micros) } else { Micros::ZERO }
+}
+
 fn new_message(
     ctx: &Ctx,
-    account_id: AccountId,
+    journal: Journal,
     item: Checked,
     text_id: TextId,
     now: UnixMillis,
 ) -> Message {
+    // What is not charged for has no hold that could end.
+    let is_free_of_charge = ctx.actor.is_test() || !ctx.settings.billing.charging;
     let status = if item.due_at > now { MessageStatus::Scheduled } else { MessageStatus::Queued };
     Message {
-        account_id,
+        account_id: journal.account_id,
         id: ctx.ids.next(),
         class: item.class,
         status,
@@ -131,6 +192,13 @@ fn new_message(
         encoding: item.encoding,
         parts: item.parts,
         client_reference: item.client_reference,
+        country: item.country,
+        currency: journal.unit.as_str().to_owned(),
+        purse: journal.purse,
+        unit_price_nanos: item.unit_price.nanos(),
+        price_micros: item.price.0,
+        charged_micros: is_free_of_charge.then_some(0),
+        charged_version: is_free_of_charge.then_some(1),
         carrier_id: item.carrier_id,
         due_at_ms: item.due_at,
         expires_at_ms: item.expires_at,
@@ -153,6 +221,7 @@ fn accepted_event(message: &Message, now: UnixMillis) -> NewEvent {
         status: message.status,
         version: message.version,
         error_code: None,
+        charge: None,
     };
     changed.event(now)
 }

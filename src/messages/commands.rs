@@ -1,6 +1,7 @@
 //! What callers do with messages: send, estimate, cancel.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use entity::enums::{AccountStatus, Encoding, MessageStatus, SenderStatus};
 use entity::ids::{AccountId, MessageId};
@@ -13,16 +14,19 @@ use super::accept::{Checked, ItemError, NewMessage, Rules, check};
 use super::batch::{Batch, StoredResult};
 use super::idempotency::{self, Claim};
 use super::model;
-use super::store::{Changed, RETURNING_CHANGED};
+use super::store::{Changed, RELEASE_HOLD, returning_changed};
 use crate::authz::Action;
+use crate::billing::{self, Journal, PriceTable, Terms};
 use crate::carriers::registry::SIMULATOR_CARRIER_ID;
 use crate::ctx::Ctx;
-use crate::db::{Bulk, BulkColumn, BulkType, Tx};
+use crate::db::{Bulk, BulkColumn, BulkType, TransactionError, Tx};
 use crate::error::{Error, Failed};
 use crate::events::{self, Topic};
 use crate::keys::Purpose;
 use crate::routing::RouteTable;
+use crate::types::money::{Currency, Micros};
 use crate::types::phone::Region;
+use crate::types::price::PartPrice;
 use crate::types::sms_text::offending_characters;
 
 /// Messages of one call of `sendMessages` or `estimateMessages`, and ids of one `cancelMessages`:
@@ -31,6 +35,15 @@ pub const BATCH_MAX: usize = 1_000;
 /// Characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 const SEND_OPERATION: &str = "sendMessages";
+
+/// The tables that sending looks things up in, as they are now.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// Which carrier serves which numbers.
+    pub routes: Arc<RouteTable>,
+    /// What a part costs.
+    pub prices: Arc<PriceTable>,
+}
 
 /// What to send.
 #[derive(Clone, Debug, Serialize)]
@@ -88,7 +101,7 @@ pub enum BatchRejection {
 /// [`BatchRejection`]; nothing is stored then.
 pub async fn send(
     ctx: &Ctx,
-    routes: &RouteTable,
+    tables: &Tables,
     input: SendInput,
 ) -> Result<SendOutcome, Error<BatchRejection>> {
     let account_id = ctx.actor.require_in_account(Action::SendMessages)?;
@@ -102,28 +115,16 @@ pub async fn send(
         Claim::Replay(result) => return replay(&result),
         Claim::Reused => return Err(Error::Rejected(BatchRejection::IdempotencyKeyReused)),
     }
-    let checked = check_items(ctx, account_id, routes, input.messages).await?;
-    let batch = Batch::new(ctx, account_id, checked);
-    let stored = serde_json::to_string(&batch.results).map_err(Failed::internal)?;
-    let (batch_ref, key, stored_ref) = (&batch, input.idempotency_key.as_str(), stored.as_str());
-    let claim = ctx
-        .db
-        .write(|tx| async move {
-            let used = idempotency::Use {
-                account_id,
-                operation: SEND_OPERATION,
-                key,
-                input_mac,
-                result: stored_ref,
-                now: batch_ref.now,
-            };
-            let claim = idempotency::claim(&tx, &used).await?;
-            if matches!(claim, Claim::New) {
-                batch_ref.insert(&tx).await?;
-            }
-            Ok::<_, DbErr>(claim)
-        })
-        .await?;
+    let terms = billing::terms(ctx, account_id).await?;
+    let journal = Journal::of_money(account_id, terms.currency);
+    let checked = check_items(ctx, account_id, &terms, tables, input.messages).await?;
+    let batch = Batch::new(ctx, journal, checked);
+    let (batch, claim) = match store(ctx, batch, key, input_mac).await? {
+        Stored::Claimed(batch, claim) => (batch, claim),
+        Stored::Unaffordable(batch) => {
+            store_affordable(ctx, journal, batch, key, input_mac).await?
+        }
+    };
     match claim {
         Claim::New => {
             batch.ring(ctx);
@@ -135,6 +136,93 @@ pub async fn send(
         Claim::Replay(result) => replay(&result),
         Claim::Reused => Err(Error::Rejected(BatchRejection::IdempotencyKeyReused)),
     }
+}
+
+/// What became of a batch's transaction.
+enum Stored {
+    /// It was written, or the key had been used.
+    Claimed(Batch, Claim),
+    /// The account has not so much; nothing was written.
+    Unaffordable(Batch),
+}
+
+/// Ends a transaction whose hold found too little.
+enum Abandoned {
+    Unaffordable,
+    Store(DbErr),
+}
+
+impl From<DbErr> for Abandoned {
+    fn from(error: DbErr) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl TransactionError for Abandoned {
+    fn store_error(&self) -> Option<&DbErr> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Unaffordable => None,
+        }
+    }
+}
+
+/// Writes a batch under its key, if the account has what it costs.
+async fn store(ctx: &Ctx, batch: Batch, key: &str, input_mac: [u8; 32]) -> Result<Stored, Failed> {
+    let stored = serde_json::to_string(&batch.results).map_err(Failed::internal)?;
+    let (batch_ref, stored) = (&batch, stored.as_str());
+    let claim = ctx
+        .db
+        .write(|tx| async move {
+            let claim = claim(&tx, batch_ref, key, input_mac, stored).await?;
+            if matches!(claim, Claim::New) && !batch_ref.insert(&tx).await? {
+                return Err(Abandoned::Unaffordable);
+            }
+            Ok(claim)
+        })
+        .await;
+    match claim {
+        Ok(claim) => Ok(Stored::Claimed(batch, claim)),
+        Err(Abandoned::Unaffordable) => Ok(Stored::Unaffordable(batch)),
+        Err(Abandoned::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Writes what the account can pay of a batch: the wallet is locked first, so that what is seen
+/// there is what there is.
+async fn store_affordable(
+    ctx: &Ctx,
+    journal: Journal,
+    batch: Batch,
+    key: &str,
+    input_mac: [u8; 32],
+) -> Result<(Batch, Claim), Failed> {
+    let batch = &batch;
+    ctx.db
+        .write(|tx| async move {
+            let available = billing::available_locked(&tx, journal).await?;
+            let batch = batch.clone().within(available);
+            let stored = serde_json::to_string(&batch.results).map_err(Failed::internal)?;
+            let claim = claim(&tx, &batch, key, input_mac, &stored).await?;
+            if matches!(claim, Claim::New) && !batch.insert(&tx).await? {
+                return Err(Failed::internal("a wallet changed under its lock"));
+            }
+            Ok((batch, claim))
+        })
+        .await
+}
+
+async fn claim(
+    tx: &Tx,
+    batch: &Batch,
+    key: &str,
+    input_mac: [u8; 32],
+    result: &str,
+) -> Result<Claim, DbErr> {
+    let (account_id, now) = (batch.account_id(), batch.now);
+    let used =
+        idempotency::Use { account_id, operation: SEND_OPERATION, key, input_mac, result, now };
+    idempotency::claim(tx, &used).await
 }
 
 fn check_batch(items: usize) -> Result<(), Error<BatchRejection>> {
@@ -171,7 +259,8 @@ fn replay(result: &str) -> Result<SendOutcome, Error<BatchRejection>> {
 async fn check_items(
     ctx: &Ctx,
     account_id: AccountId,
-    routes: &RouteTable,
+    terms: &Terms,
+    tables: &Tables,
     messages: Vec<NewMessage>,
 ) -> Result<Vec<Result<Checked, ItemError>>, Error<BatchRejection>> {
     let account = account::Entity::find_by_id(account_id).one(ctx.db.reader()).await?;
@@ -183,9 +272,14 @@ async fn check_items(
     let approved =
         if is_test { HashSet::new() } else { approved_senders(ctx, account_id, &messages).await? };
     let simulated = |_: &str| Some(SIMULATOR_CARRIER_ID);
-    let routed = |digits: &str| routes.choose(digits);
+    let routed = |digits: &str| tables.routes.choose(digits);
+    let now = ctx.clock.now();
+    let free = |_: &str, _| Some(PartPrice::FREE);
+    let priced = |digits: &str, class| {
+        tables.prices.price(terms.rate_card_id, terms.currency, digits, class, now)
+    };
     let rules = Rules {
-        now: ctx.clock.now(),
+        now,
         is_test,
         default_region: account
             .default_region
@@ -193,6 +287,7 @@ async fn check_items(
             .and_then(|text| text.parse::<Region>().ok()),
         is_approved: &|value| is_test || approved.contains(value),
         route: if is_test { &simulated } else { &routed },
+        price: if is_test || !ctx.settings.billing.charging { &free } else { &priced },
     };
     Ok(messages.into_iter().map(|item| check(item, &rules)).collect())
 }
@@ -226,6 +321,8 @@ async fn approved_senders(
 /// What a message would take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Estimate {
+    /// What it costs, all parts.
+    pub price: Micros,
     /// E.164 with the plus sign.
     pub to: String,
     /// On the air.
@@ -236,25 +333,44 @@ pub struct Estimate {
     pub offending_characters: Vec<char>,
 }
 
+/// What some messages would take together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimates {
+    /// One an item, in the order given.
+    pub items: Vec<Result<Estimate, ItemError>>,
+    /// What prices are in.
+    pub currency: Currency,
+    /// Of all items that would be accepted, if the money reaches.
+    pub total: Micros,
+    /// What the account could hold now.
+    pub available: Micros,
+}
+
 /// Says what messages would take, by the same checks as [`send`]. Stores nothing.
 ///
 /// # Errors
 /// [`BatchRejection`] but for those about keys.
 pub async fn estimate(
     ctx: &Ctx,
-    routes: &RouteTable,
+    tables: &Tables,
     messages: Vec<NewMessage>,
-) -> Result<Vec<Result<Estimate, ItemError>>, Error<BatchRejection>> {
+) -> Result<Estimates, Error<BatchRejection>> {
     let account_id = ctx.actor.require_in_account(Action::SendMessages)?;
     check_batch(messages.len())?;
-    let checked = check_items(ctx, account_id, routes, messages).await?;
+    let terms = billing::terms(ctx, account_id).await?;
+    let checked = check_items(ctx, account_id, &terms, tables, messages).await?;
+    let available = billing::available(ctx, &terms, account_id).await?;
     let estimate = |item: Checked| Estimate {
+        price: item.price,
         to: item.recipient.e164().to_owned(),
         encoding: item.encoding,
         parts: item.parts,
         offending_characters: offending_characters(item.text.as_str()),
     };
-    Ok(checked.into_iter().map(|item| item.map(estimate)).collect())
+    let items: Vec<_> = checked.into_iter().map(|item| item.map(estimate)).collect();
+    let prices = items.iter().filter_map(|item| Some(item.as_ref().ok()?.price));
+    let total = Micros::checked_sum(prices).ok_or_else(|| Failed::internal("beyond 64 bits"))?;
+    Ok(Estimates { items, currency: terms.currency, total, available })
 }
 
 /// What became of a wish to cancel one message.
@@ -288,6 +404,8 @@ pub async fn cancel(
         .db
         .write(|tx| async move {
             let changed = cancel_rows(&tx, account_id, distinct, now).await?;
+            let charges = changed.iter().filter_map(|message| message.charge.clone()).collect();
+            billing::settle_charges(&tx, &ctx.master_key, now, charges).await?;
             let events = changed.iter().map(|message| message.event(now)).collect();
             events::append(&tx, events).await?;
             Ok::<_, DbErr>(changed)
@@ -321,9 +439,11 @@ async fn cancel_rows(
         .map(|status| status.code().to_string())
         .collect();
     let sql = format!(
-        "UPDATE message SET status = {canceled}, version = version + 1, finished_at_ms = {{1}}, \
+        "UPDATE message SET status = {canceled}, {RELEASE_HOLD}, version = version + 1, \
+         finished_at_ms = {{1}}, \
          error_code = 'CANCELED' FROM rows WHERE message.account_id = rows.account_id \
-         AND message.id = rows.id AND message.status + 0 IN ({cancelable}) {RETURNING_CHANGED}",
+         AND message.id = rows.id AND message.status + 0 IN ({cancelable}) {returning}",
+        returning = returning_changed(),
         canceled = MessageStatus::Canceled.code(),
         cancelable = cancelable.join(", "),
     );

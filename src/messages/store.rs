@@ -6,6 +6,7 @@ use entity::message::Model as Message;
 use entity::time::UnixMillis;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult, Statement};
 
+use crate::billing::{Charge, RETURNING_CHARGE, read_charge};
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
 use crate::events::NewEvent;
 
@@ -22,6 +23,13 @@ const MESSAGE_COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("encoding", BulkType::SmallInt),
     BulkColumn::new("parts", BulkType::SmallInt),
     BulkColumn::nullable("client_reference", BulkType::Text),
+    BulkColumn::new("country", BulkType::Text),
+    BulkColumn::new("currency", BulkType::Text),
+    BulkColumn::new("purse", BulkType::SmallInt),
+    BulkColumn::new("unit_price_nanos", BulkType::BigInt),
+    BulkColumn::new("price_micros", BulkType::BigInt),
+    BulkColumn::nullable("charged_micros", BulkType::BigInt),
+    BulkColumn::nullable("charged_version", BulkType::Int),
     BulkColumn::new("carrier_id", BulkType::Uuid),
     BulkColumn::new("due_at_ms", BulkType::BigInt),
     BulkColumn::new("expires_at_ms", BulkType::BigInt),
@@ -29,10 +37,12 @@ const MESSAGE_COLUMNS: &[BulkColumn] = &[
 ];
 
 const MESSAGE_INSERT: &str = "INSERT INTO message (account_id, id, class, status, version, \
-    is_test, recipient, sender, sender_kind, text_id, encoding, parts, client_reference, \
+    is_test, recipient, sender, sender_kind, text_id, encoding, parts, client_reference, country, \
+    currency, purse, unit_price_nanos, price_micros, charged_micros, charged_version, \
     carrier_id, due_at_ms, expires_at_ms, attempt, parts_delivered, created_at_ms) \
     SELECT account_id, id, class, status, 1, is_test, recipient, sender, sender_kind, text_id, \
-    encoding, parts, client_reference, carrier_id, due_at_ms, expires_at_ms, 0, 0, created_at_ms \
+    encoding, parts, client_reference, country, currency, purse, unit_price_nanos, price_micros, \
+    charged_micros, charged_version, carrier_id, due_at_ms, expires_at_ms, 0, 0, created_at_ms \
     FROM rows";
 
 /// Inserts new messages, in one statement.
@@ -52,6 +62,13 @@ pub(super) async fn insert_messages(tx: &Tx, messages: &[Message]) -> Result<(),
             message.encoding.code().into(),
             message.parts.into(),
             message.client_reference.clone().into(),
+            message.country.clone().into(),
+            message.currency.clone().into(),
+            message.purse.code().into(),
+            message.unit_price_nanos.into(),
+            message.price_micros.into(),
+            message.charged_micros.into(),
+            message.charged_version.into(),
             message.carrier_id.0.into(),
             message.due_at_ms.0.into(),
             message.expires_at_ms.0.into(),
@@ -70,14 +87,24 @@ pub(super) struct Changed {
     pub(super) status: MessageStatus,
     pub(super) version: i32,
     pub(super) error_code: Option<String>,
+    /// What it costs, if the statement ended its hold.
+    pub(super) charge: Option<Charge>,
 }
 
 /// What an `UPDATE message` returns for [`Changed`].
-pub(super) const RETURNING_CHANGED: &str =
-    "RETURNING message.account_id, message.id, message.status, message.version, message.error_code";
+pub(super) fn returning_changed() -> String {
+    format!(
+        "RETURNING message.account_id, message.id, message.status, message.version, \
+         message.error_code, {RETURNING_CHARGE}"
+    )
+}
+
+/// What an `UPDATE message` sets to end a message's hold without a charge: it never left.
+pub(super) const RELEASE_HOLD: &str = "charged_micros = COALESCE(charged_micros, 0), \
+    charged_version = CASE WHEN charged_micros IS NULL THEN version + 1 ELSE charged_version END";
 
 impl Changed {
-    /// Reads a row of [`RETURNING_CHANGED`].
+    /// Reads a row of [`returning_changed`].
     pub(super) fn read(row: &QueryResult) -> Result<Self, DbErr> {
         Ok(Self {
             account_id: row.try_get("", "account_id")?,
@@ -85,6 +112,7 @@ impl Changed {
             status: row.try_get("", "status")?,
             version: row.try_get("", "version")?,
             error_code: row.try_get("", "error_code")?,
+            charge: read_charge(row)?,
         })
     }
 

@@ -9,7 +9,8 @@ use entity::ids::{AccountId, CarrierId};
 use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
-use super::store::{Changed, RETURNING_CHANGED, is_due_in};
+use super::store::{Changed, RELEASE_HOLD, is_due_in, returning_changed};
+use crate::billing;
 use crate::carriers::errors::codes;
 use crate::ctx::Ctx;
 use crate::db::{Store, Tx};
@@ -37,7 +38,8 @@ pub async fn queue_scheduled(ctx: &Ctx) -> Result<u64, DbErr> {
 /// As [`queue_scheduled`].
 pub async fn expire_queued(ctx: &Ctx) -> Result<u64, DbErr> {
     let change = format!(
-        "SET status = {expired}, version = version + 1, finished_at_ms = $1, error_code = $3",
+        "SET status = {expired}, {RELEASE_HOLD}, version = version + 1, finished_at_ms = $1, \
+         error_code = $3",
         expired = MessageStatus::ExpiredHere.code()
     );
     let due = format!("status = {} AND expires_at_ms <= $1", MessageStatus::Queued.code());
@@ -61,6 +63,46 @@ pub async fn time_out_receipts(ctx: &Ctx) -> Result<u64, DbErr> {
         swept += sweep(ctx, &change, &due, "due_at_ms", vec![code]).await?;
     }
     Ok(swept)
+}
+
+/// Gives back what is still held for messages whose fate nobody knows, once no late receipt can tell
+/// any more: what was not proven to have been taken is not charged.
+///
+/// # Errors
+/// As [`queue_scheduled`].
+pub async fn release_unknown(ctx: &Ctx) -> Result<u64, DbErr> {
+    let sql = format!(
+        "UPDATE message SET {RELEASE_HOLD}, version = version + 1 WHERE (account_id, id) IN \
+         (SELECT account_id, id FROM message WHERE status = {unknown} AND charged_micros IS NULL \
+          AND finished_at_ms <= $1 ORDER BY finished_at_ms LIMIT $2) {returning}",
+        unknown = MessageStatus::Unknown.code(),
+        returning = returning_changed(),
+    );
+    let sql = sql.as_str();
+    let mut released = 0;
+    loop {
+        let now = ctx.clock.now();
+        let before = now.plus_ms(-ctx.settings.messages.late_receipt_s * 1_000);
+        let count = ctx
+            .db
+            .write(|tx| async move {
+                let values = [before.0.into(), (BATCH_MAX as i64).into()];
+                let backend = tx.store().backend();
+                let statement = Statement::from_sql_and_values(backend, sql, values);
+                let rows = tx.query_all_raw(statement).await?;
+                let changed: Vec<Changed> =
+                    rows.iter().map(Changed::read).collect::<Result<_, _>>()?;
+                let count = changed.len() as u64;
+                let charges = changed.into_iter().filter_map(|message| message.charge).collect();
+                billing::settle_charges(&tx, &ctx.master_key, now, charges).await?;
+                Ok::<_, DbErr>(count)
+            })
+            .await?;
+        released += count;
+        if count < BATCH_MAX {
+            return Ok(released);
+        }
+    }
 }
 
 /// Runs one change over all messages that are due, batch by batch, with their events. `$1` is the
@@ -91,6 +133,9 @@ async fn sweep(
                         Ok::<_, DbErr>((Changed::read(row)?, row.try_get("", "carrier_id")?))
                     })
                     .collect::<Result<_, _>>()?;
+                let charges =
+                    changed.iter().filter_map(|(message, _)| message.charge.clone()).collect();
+                billing::settle_charges(&tx, &ctx.master_key, now, charges).await?;
                 let events = changed.iter().map(|(message, _)| message.event(now)).collect();
                 events::append(&tx, events).await?;
                 Ok::<_, DbErr>(changed)
@@ -113,7 +158,8 @@ fn statement(tx: &Tx, change: &str, due: &str, order: &str) -> String {
     format!(
         "UPDATE message {change} WHERE (account_id, id) IN \
          (SELECT account_id, id FROM message WHERE {due} ORDER BY {order} LIMIT $2 {lock}) \
-         {RETURNING_CHANGED}, message.carrier_id"
+         {}, message.carrier_id",
+        returning_changed(),
     )
 }
 

@@ -7,8 +7,12 @@ pub mod card_detector;
 pub mod cursor;
 /// The magic test recipients and the scripts that a simulated carrier plays for them.
 pub mod magic;
+/// Amounts and currencies.
+pub mod money;
 /// E.164 phone numbers.
 pub mod phone;
+/// The price of a part.
+pub mod price;
 /// Values that are never shown.
 pub mod secret;
 /// What a message is sent from.

@@ -35,6 +35,7 @@ impl Api {
             identity: IdentityService::new(Arc::clone(platform)),
             hub: Hub::new(db.clone(), clock.clone(), platform.doorbell.clone()),
             routes: Routes::new(db, clock, &platform.doorbell),
+            prices: house.prices(),
             complexity_max: platform.settings.graphql.complexity_max,
         };
         Self { schema: graphql::schema(services) }
@@ -104,6 +105,7 @@ pub async fn account(house: &TestHouse, name: &str) -> AccountId {
         Ok::<_, DbErr>(())
     });
     written.await.unwrap();
+    house.give_credit(id).await;
     id
 }
 

@@ -13,6 +13,7 @@ use entity::event::Model as Event;
 use entity::ids::{AccountId, CarrierId, MessageId};
 use entity::{account, message};
 use heliograph::authz::{Actor, KeyActor, Scope};
+use heliograph::billing;
 use heliograph::carriers::Carrier;
 use heliograph::carriers::registry::SIMULATOR_CARRIER_ID;
 use heliograph::carriers::simulator::{SimulatorCarrier, SimulatorConfig};
@@ -24,11 +25,13 @@ use heliograph::db::Tx;
 use heliograph::error::Error;
 use heliograph::events::{Hub, Subscription};
 use heliograph::messages::commands::{
-    self, BatchRejection, CancelResult, SendInput, SendOutcome, SentMessage,
+    self, BatchRejection, CancelResult, SendInput, SendOutcome, SentMessage, Tables,
 };
 use heliograph::messages::dispatch::{self, CarrierFactory};
 use heliograph::messages::{ItemErrorCode, NewMessage, sweeps};
 use heliograph::routing::RouteTable;
+use heliograph::senders;
+use heliograph::types::money::Micros;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, Set, Statement};
 use tokio_util::sync::CancellationToken;
 
@@ -114,7 +117,7 @@ fn test_numbers(script: &str, count: usize) -> Vec<NewMessage> {
 }
 
 async fn send(ctx: &Ctx, input: SendInput) -> SendOutcome {
-    commands::send(ctx, &RouteTable::default(), input).await.unwrap()
+    commands::send(ctx, &Tables::default(), input).await.unwrap()
 }
 
 fn ids(outcome: &SendOutcome) -> Vec<MessageId> {
@@ -302,7 +305,7 @@ both_stores! {
         let again = send(&ctx, batch("k", input.clone())).await;
         assert_eq!((first.replayed, again.replayed), (false, true));
         assert_eq!(first.results, again.results);
-        let other = commands::send(&ctx, &RouteTable::default(), batch("k", test_numbers("000", 2))).await;
+        let other = commands::send(&ctx, &Tables::default(), batch("k", test_numbers("000", 2))).await;
         assert!(matches!(other, Err(Error::Rejected(BatchRejection::IdempotencyKeyReused))));
         let tasks: Vec<_> = (0..8)
             .map(|_| {
@@ -325,7 +328,7 @@ both_stores! {
         let send = |input| {
             let ctx = ctx.clone();
             async move {
-                match commands::send(&ctx, &RouteTable::default(), input).await {
+                match commands::send(&ctx, &Tables::default(), input).await {
                     Err(Error::Rejected(rejection)) => rejection,
                     other => panic!("not rejected: {other:?}"),
                 }
@@ -516,6 +519,44 @@ async fn a_message_costs_eight_row_writes() {
         assert!(written <= most, "{written} rows for {MESSAGES} messages");
     }
     crate::support::run(heliograph::db::Store::Sqlite, "a_message_costs_eight_row_writes", test)
+        .await;
+}
+
+/// Charging adds rows to each group of messages, and none to each message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn charging_costs_no_row_a_message() {
+    async fn test(house: TestHouse) {
+        const MESSAGES: usize = 1_000;
+        let ctx = account(&house, KeyMode::Live).await;
+        let account_id = ctx.actor.account_id().unwrap();
+        house.give_credit(account_id).await;
+        senders::approve_value(&house.system(), account_id, "Acme").await.unwrap();
+        add_carrier(&house, SIMULATOR_CARRIER_ID, CarrierKind::Simulator).await;
+        let tables = Tables {
+            routes: Arc::new(RouteTable::new([("", SIMULATOR_CARRIER_ID)])),
+            prices: house.prices().current().await.unwrap(),
+        };
+        let before = rows_written(&house).await;
+        let text = |n| NewMessage { text: format!("Number {n}"), ..to(&format!("+4915112{n:06}")) };
+        let input = batch("k", (0..MESSAGES).map(text).collect());
+        let sent = ids(&commands::send(&ctx, &tables, input).await.unwrap());
+        let mut events = subscribe(&house, &ctx).await;
+        let running = simulator(&house);
+        until_all(&mut events, &sent, &[MessageStatus::Delivered]).await;
+        running.stop().await;
+        let written = rows_written(&house).await - before;
+        // Beside what test messages cost: transfer, legs, book, wallet and usage once a group.
+        let most = i64::try_from(8 * MESSAGES + 400).unwrap();
+        assert!(written <= most, "{written} rows for {MESSAGES} messages");
+        let owner = house.ctx_as(ctx.actor.clone());
+        let balance = billing::balance(&owner).await.unwrap();
+        let price = i64::try_from(MESSAGES).unwrap() * 10_000;
+        assert_eq!((balance.posted, balance.held), (Micros(-price), Micros(0)));
+        let verified = billing::verify(&house.system()).await.unwrap();
+        assert_eq!(verified.faults, []);
+        assert!(verified.transfers > 0);
+    }
+    crate::support::run(heliograph::db::Store::Sqlite, "charging_costs_no_row_a_message", test)
         .await;
 }
 

@@ -20,7 +20,16 @@ pub struct Credentials {
 pub fn create_account(place: &StorePlace, sender: &str) -> Credentials {
     let created = admin(
         place,
-        &["create-account", "--name", "Load", "--owner-email", "load@example.org", "--json"],
+        &[
+            "create-account",
+            "--name",
+            "Load",
+            "--owner-email",
+            "load@example.org",
+            "--credit-limit",
+            "1000000",
+            "--json",
+        ],
     );
     let text = |name: &str| created[name].as_str().unwrap_or_default().to_owned();
     let credentials = Credentials { account_id: text("accountId"), api_key: text("apiKey") };

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::authz::Actor;
+use crate::billing::{self, CreditChange};
 use crate::carriers::Platform as CarrierPlatform;
 use crate::carriers::registry::{self, CarrierChange, NewCarrier, SmppSettings};
 use crate::carriers::smpp::Window;
@@ -20,6 +21,7 @@ use crate::cli::failure::Failure;
 use crate::ctx::Ctx;
 use crate::db::page::{PAGE_ROWS_MAX, PageRequest};
 use crate::identity::{self, NewAccount};
+use crate::types::money::Micros;
 use crate::types::secret::SecretText;
 use crate::{routing, senders};
 
@@ -36,6 +38,9 @@ const RECEIPT_DELAY_MS: u64 = 250;
 const UNDELIVERED: f64 = 0.01;
 /// Submissions without an answer: enough for some thousand a second at that delay.
 const WINDOW: u16 = 50;
+/// What the account starts with, in the currency of the settings: ten thousand parts and more at the
+/// default price.
+const START_BALANCE: Micros = Micros(1_000_000_000);
 /// Everything is on one machine: a bind takes milliseconds.
 const BIND_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -69,6 +74,10 @@ pub(super) async fn set_up(app: &App) -> Result<Stage, Failure> {
     let account_number = identity::accounts_count(&ctx).await.map_err(Failure::new)?;
     let created = identity::create_account(&ctx, new).await.map_err(failure)?;
     let account_id = created.account.id;
+    let start = CreditChange { add_balance: Some(START_BALANCE), ..CreditChange::default() };
+    billing::set_credit(&ctx, account_id, start)
+        .await
+        .map_err(|error| Failure::new(format!("cannot give the account a balance: {error:?}")))?;
     senders::approve_value(&ctx, account_id, SENDER)
         .await
         .map_err(|error| Failure::new(format!("cannot approve the sender: {error:?}")))?;

@@ -89,6 +89,8 @@ pub enum ApiKeyScope {
     SendersManage,
     /// Read the account. Every other scope includes this.
     AccountRead,
+    /// Read the balance, the ledger, usage, payments and invoices.
+    BillingRead,
 }
 
 /// An account.

@@ -15,6 +15,7 @@ use crate::error::Failed;
 use crate::graphql::errors::Answer;
 use crate::graphql::ids::show_id;
 use crate::graphql::loaders::{MessageRow, Submissions, Text, Timeline, load};
+use crate::graphql::money::Money;
 use crate::graphql::scalars::{DateTime, PhoneNumber};
 
 /// Events of one message that are shown: six attempts make less than half of it.
@@ -135,6 +136,19 @@ impl Message {
     /// Whether it was accepted under a test key: it is played, never sent, and costs nothing.
     async fn is_test(&self, context: &Context<'_>) -> Answer<bool> {
         Ok(self.row(context).await?.is_test)
+    }
+
+    /// What all its parts cost, as priced when it was accepted; held until `charged` is known.
+    async fn price(&self, context: &Context<'_>) -> Answer<Money> {
+        let row = self.row(context).await?;
+        Money::stored(row.price_micros, &row.currency)
+    }
+
+    /// What was charged for it: the price of the parts that a carrier took, zero if it never left.
+    /// Null while the price is held, and for an `UNKNOWN` message as long as a late receipt may tell.
+    async fn charged(&self, context: &Context<'_>) -> Answer<Option<Money>> {
+        let row = self.row(context).await?;
+        row.charged_micros.map(|amount| Money::stored(amount, &row.currency)).transpose()
     }
 
     /// When it was accepted.

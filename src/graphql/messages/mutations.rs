@@ -5,14 +5,17 @@ use entity::ids::MessageId;
 
 use super::Message;
 use super::enums::{Encoding, MessageClass};
+use crate::billing::Prices;
 use crate::error::Failed;
 use crate::graphql::call;
 use crate::graphql::errors::{Answer, user_error, value_or_rejection};
 use crate::graphql::ids::parse_id;
+use crate::graphql::money::Money;
 use crate::graphql::scalars::{DateTime, PhoneNumber};
-use crate::messages::commands::{self, BATCH_MAX, BatchRejection, CancelResult, Estimate};
+use crate::messages::commands::{self, BATCH_MAX, BatchRejection, CancelResult, Estimate, Tables};
 use crate::messages::{ItemError, ItemErrorCode, NewMessage};
 use crate::routing::Routes;
+use crate::types::money::Currency;
 
 /// The version of a message that was just accepted.
 const FIRST_VERSION: i32 = 1;
@@ -132,6 +135,10 @@ user_error! {
         InvalidValidityPeriod,
         /// No carrier serves the recipient's country or network.
         NoRoute,
+        /// There is no price for the recipient's country or network.
+        NoPrice,
+        /// The account's balance and credit do not cover the message.
+        InsufficientCredit,
     }
 }
 
@@ -150,6 +157,8 @@ impl From<ItemErrorCode> for SendMessageErrorCode {
             ItemErrorCode::SendAtTooFar => Self::SendAtTooFar,
             ItemErrorCode::InvalidValidityPeriod => Self::InvalidValidityPeriod,
             ItemErrorCode::NoRoute => Self::NoRoute,
+            ItemErrorCode::NoPrice => Self::NoPrice,
+            ItemErrorCode::InsufficientCredit => Self::InsufficientCredit,
         }
     }
 }
@@ -167,6 +176,11 @@ pub struct EstimateMessagesPayload {
     /// What each message would take, in the order of the input; empty if the whole call was
     /// refused.
     results: Vec<EstimateMessageResult>,
+    /// What all messages that would be accepted cost together; null if the whole call was refused.
+    total: Option<Money>,
+    /// What the account can spend now: its balance and credit less what is held. Null if the whole
+    /// call was refused. Messages beyond it would answer `INSUFFICIENT_CREDIT`.
+    available: Option<Money>,
     /// Why the whole call was refused. Empty otherwise.
     user_errors: Vec<EstimateMessagesError>,
 }
@@ -189,16 +203,19 @@ pub struct MessageEstimate {
     encoding: Encoding,
     /// Into how many parts it would be cut, 1 to 10.
     parts: i32,
+    /// What it would cost, all parts; nothing under a test key.
+    price: Money,
     /// The characters that are not in the GSM alphabet and so force `UCS2`, each once, at most 20.
     offending_characters: Vec<String>,
 }
 
-impl From<Estimate> for MessageEstimate {
-    fn from(estimate: Estimate) -> Self {
+impl MessageEstimate {
+    fn new(estimate: Estimate, currency: Currency) -> Self {
         Self {
             to: PhoneNumber(estimate.to),
             encoding: estimate.encoding.into(),
             parts: estimate.parts.into(),
+            price: Money::new(estimate.price, currency),
             offending_characters: estimate
                 .offending_characters
                 .into_iter()
@@ -286,12 +303,12 @@ impl MessagesMutation {
         #[graphql(desc = "What to send.")] input: SendMessagesInput,
     ) -> Answer<SendMessagesPayload> {
         let ctx = call(context)?;
-        let routes = routes(context)?.current().await?;
+        let tables = tables(context).await?;
         let input = commands::SendInput {
             idempotency_key: input.idempotency_key,
             messages: input.messages.into_iter().map(Into::into).collect(),
         };
-        let outcome = match value_or_rejection(commands::send(ctx, &routes, input).await)? {
+        let outcome = match value_or_rejection(commands::send(ctx, &tables, input).await)? {
             Ok(outcome) => outcome,
             Err(rejection) => {
                 return Ok(SendMessagesPayload {
@@ -323,23 +340,31 @@ impl MessagesMutation {
         #[graphql(desc = "What would be sent.")] input: EstimateMessagesInput,
     ) -> Answer<EstimateMessagesPayload> {
         let ctx = call(context)?;
-        let routes = routes(context)?.current().await?;
+        let tables = tables(context).await?;
         let messages = input.messages.into_iter().map(Into::into).collect();
-        let estimates = value_or_rejection(commands::estimate(ctx, &routes, messages).await)?;
+        let estimates = value_or_rejection(commands::estimate(ctx, &tables, messages).await)?;
         let estimates = match estimates {
             Ok(estimates) => estimates,
             Err(rejection) => {
                 let user_errors = vec![estimate_rejection(rejection)?];
-                return Ok(EstimateMessagesPayload { results: Vec::new(), user_errors });
+                let (results, total, available) = (Vec::new(), None, None);
+                return Ok(EstimateMessagesPayload { results, total, available, user_errors });
             }
         };
-        let results = estimates.into_iter().enumerate().map(|(index, result)| match result {
-            Ok(estimate) => EstimateMessageResult { estimate: Some(estimate.into()), error: None },
+        let currency = estimates.currency;
+        let money = |amount| Some(Money::new(amount, currency));
+        let (total, available) = (money(estimates.total), money(estimates.available));
+        let results = estimates.items.into_iter().enumerate().map(|(index, result)| match result {
+            Ok(estimate) => EstimateMessageResult {
+                estimate: Some(MessageEstimate::new(estimate, currency)),
+                error: None,
+            },
             Err(error) => {
                 EstimateMessageResult { estimate: None, error: Some(item_error(index, error)) }
             }
         });
-        Ok(EstimateMessagesPayload { results: results.collect(), user_errors: Vec::new() })
+        let (results, user_errors) = (results.collect(), Vec::new());
+        Ok(EstimateMessagesPayload { results, total, available, user_errors })
     }
 
     /// Cancels messages that have not begun to leave (`SCHEDULED`, `HELD`, `QUEUED`), each for
@@ -368,14 +393,20 @@ impl MessagesMutation {
     }
 }
 
-fn routes<'a>(context: &Context<'a>) -> Result<&'a Routes, Failed> {
-    let routes = context.data_opt::<Routes>();
-    routes.ok_or_else(|| Failed::internal("the schema was built without its services"))
+async fn tables(context: &Context<'_>) -> Result<Tables, Failed> {
+    let services = (context.data_opt::<Routes>(), context.data_opt::<Prices>());
+    let (Some(routes), Some(prices)) = services else {
+        return Err(Failed::internal("the schema was built without its services"));
+    };
+    Ok(Tables { routes: routes.current().await?, prices: prices.current().await? })
 }
 
 fn item_error(index: usize, error: ItemError) -> SendMessageError {
-    let path = ["messages", &index.to_string(), &error.field];
-    SendMessageError::new(error.code.into(), &path, error.message)
+    let index = index.to_string();
+    let path = ["messages", &index, &error.field];
+    // What is wrong with no single field of the item points at the item.
+    let path = if error.field.is_empty() { &path[..2] } else { &path[..] };
+    SendMessageError::new(error.code.into(), path, error.message)
 }
 
 fn send_rejection(rejection: BatchRejection) -> SendMessagesError {

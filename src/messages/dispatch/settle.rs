@@ -17,13 +17,14 @@ use super::inbound;
 use super::matching::{self, Matched, PartKey};
 use super::parked;
 use super::verdict::{InFlightMessage, Verdict};
+use crate::billing::{Charge, settle_charges};
 use crate::carriers::errors::classify_receipt;
 use crate::carriers::{Inbound, Receipt};
 use crate::ctx::Platform;
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
 use crate::events::{self, NewEvent, Topic};
 use crate::messages::model::{guard, is_final, status_of_receipt};
-use crate::messages::store::{Changed, RETURNING_CHANGED};
+use crate::messages::store::{Changed, returning_changed};
 
 /// A result with what it means.
 pub(super) type Decided = (InFlightMessage, Verdict);
@@ -103,8 +104,10 @@ impl Settler<'_> {
     ) -> Result<Settled, DbErr> {
         let mut settled = Settled::default();
         let mut events: Vec<NewEvent> = Vec::new();
+        let mut charges: Vec<Charge> = Vec::new();
         let mut note = |settled: &mut Settled, changed: Vec<Changed>| {
-            for message in changed {
+            for mut message in changed {
+                charges.extend(message.charge.take());
                 settled.accounts.insert(message.account_id);
                 settled.changed.push(message.status);
                 settled.requeued |= message.status == MessageStatus::Queued;
@@ -135,6 +138,7 @@ impl Settler<'_> {
         let received = inbound::store(tx, self.carrier_id, &group.inbound, now).await?;
         settled.accounts.extend(received.iter().map(|event| event.account_id));
         events.extend(received);
+        settle_charges(tx, &self.platform.master_key, now, charges).await?;
         events::append(tx, events).await?;
         Ok(settled)
     }
@@ -175,6 +179,7 @@ const RESULT_COLUMNS: &[BulkColumn] = &[
     BulkColumn::nullable("sent_at_ms", BulkType::BigInt),
     BulkColumn::nullable("finished_at_ms", BulkType::BigInt),
     BulkColumn::nullable("error_code", BulkType::Text),
+    BulkColumn::nullable("charged_micros", BulkType::BigInt),
 ];
 
 /// Moves messages out of SENDING; those claimed anew under another lease stay as they are.
@@ -198,16 +203,22 @@ async fn write_results(
             (verdict.status == MessageStatus::Sent).then_some(now.0).into(),
             over.then_some(now.0).into(),
             verdict.error_code.clone().into(),
+            verdict.charged.map(|amount| amount.0).into(),
         ]);
     }
     let sql = format!(
         "UPDATE message SET status = rows.status, version = message.version + 1, \
          due_at_ms = rows.due_at_ms, attempt = rows.attempt, claim_token = NULL, \
          carrier_message_id = rows.carrier_message_id, sent_at_ms = rows.sent_at_ms, \
-         finished_at_ms = rows.finished_at_ms, error_code = rows.error_code \
+         finished_at_ms = rows.finished_at_ms, error_code = rows.error_code, \
+         charged_micros = COALESCE(message.charged_micros, rows.charged_micros), \
+         charged_version = CASE WHEN message.charged_micros IS NULL \
+         AND rows.charged_micros IS NOT NULL THEN message.version + 1 \
+         ELSE message.charged_version END \
          FROM rows WHERE message.account_id = rows.account_id AND message.id = rows.id \
-         AND message.status + 0 = {sending} AND message.claim_token = {{1}} {RETURNING_CHANGED}",
+         AND message.status + 0 = {sending} AND message.claim_token = {{1}} {returning}",
         sending = MessageStatus::Sending.code(),
+        returning = returning_changed(),
     );
     let rows = rows.query(tx, &sql, vec![token.into()]).await?;
     let mut changed = rows.iter().map(Changed::read).collect::<Result<Vec<_>, _>>()?;
@@ -343,7 +354,9 @@ const PROPOSAL_COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("parts_delivered", BulkType::SmallInt),
 ];
 
-/// One compare-and-set for all: the row's status gives way only to a higher rank.
+/// One compare-and-set for all: the row's status gives way only to a higher rank. A receipt proves
+/// that the carrier took the message, so a price that is still held (its answer was never heard) is
+/// charged.
 async fn advance(
     tx: &Tx,
     proposals: BTreeMap<(AccountId, MessageId), Proposal>,
@@ -365,10 +378,14 @@ async fn advance(
     let sql = format!(
         "UPDATE message SET status = rows.status, version = message.version + 1, \
          finished_at_ms = rows.finished_at_ms, error_code = rows.error_code, \
-         parts_delivered = rows.parts_delivered \
+         parts_delivered = rows.parts_delivered, \
+         charged_micros = COALESCE(message.charged_micros, message.price_micros), \
+         charged_version = CASE WHEN message.charged_micros IS NULL THEN message.version + 1 \
+         ELSE message.charged_version END \
          FROM rows WHERE message.account_id = rows.account_id AND message.id = rows.id \
-         AND message.status + 0 < rows.guard AND message.status + 0 >= {sending} {RETURNING_CHANGED}",
+         AND message.status + 0 < rows.guard AND message.status + 0 >= {sending} {returning}",
         sending = MessageStatus::Sending.code(),
+        returning = returning_changed(),
     );
     let changed = rows.query(tx, &sql, Vec::new()).await?;
     changed.iter().map(Changed::read).collect()

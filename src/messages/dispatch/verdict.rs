@@ -8,6 +8,8 @@ use crate::carriers::errors::{ErrorClass, classify, codes};
 use crate::carriers::{NotSubmitted, PartOutcome};
 use crate::ctx::Platform;
 use crate::messages::model::{RETRY_JITTER, retry_delay_ms, uncertain_attempts_max};
+use crate::types::money::Micros;
+use crate::types::price::PartPrice;
 
 /// A message that was handed to a carrier and not answered yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub(super) struct InFlightMessage {
     pub(super) class: MessageClass,
     pub(super) attempt: i16,
     pub(super) parts: i16,
+    /// The price of a part.
+    pub(super) unit_price: PartPrice,
     pub(super) submitted_at: UnixMillis,
     pub(super) expires_at: UnixMillis,
 }
@@ -30,10 +34,15 @@ impl InFlightMessage {
             class: message.class,
             attempt: message.attempt,
             parts: message.parts,
+            unit_price: message_price(message),
             submitted_at: message.submitted_at_ms.unwrap_or(message.due_at_ms),
             expires_at: message.expires_at_ms,
         }
     }
+}
+
+fn message_price(message: &entity::message::Model) -> PartPrice {
+    PartPrice::from_nanos(message.unit_price_nanos).unwrap_or_default()
 }
 
 /// What becomes of the message row, and what is kept of the attempt.
@@ -46,6 +55,8 @@ pub(super) struct Verdict {
     pub(super) error_code: Option<String>,
     /// Tries begun, after this one; one that never left does not count.
     pub(super) attempt: i16,
+    /// What the message costs, if that is known now; else its price stays held.
+    pub(super) charged: Option<Micros>,
     /// Rows for `submission`, if the message row cannot tell.
     pub(super) parts: Vec<PartRecord>,
 }
@@ -114,6 +125,11 @@ pub(super) fn verdict(
         (MessageStatus::Sent, at.now.plus_ms(at.receipt_timeout_ms), None)
     };
     let (status, due_at, error_code) = decided;
+    let charged = match status {
+        // Held on for the next try, or until a late receipt tells.
+        MessageStatus::Queued | MessageStatus::Unknown => None,
+        _ => Some(message.unit_price.of_parts(i16::try_from(accepted).unwrap_or(i16::MAX))),
+    };
     let never_left = stop.is_some() && accepted == 0 && !uncertain && refusal.is_none();
     Verdict {
         status,
@@ -121,6 +137,7 @@ pub(super) fn verdict(
         carrier_message_id: single_id(outcomes),
         error_code: error_code.map(str::to_owned),
         attempt: if never_left { message.attempt - 1 } else { message.attempt },
+        charged,
         parts: records(message, outcomes, status, never_left),
     }
 }

@@ -2,8 +2,9 @@
 
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageApiKeys,
-    ManageCarriers, ManageOwnSessions, ManageSenders, ReadAccount, ReadAllAccounts, ReadApiKeys,
-    ReadCarriers, ReadMessageText, ReadMessages, ReadSenders, SendMessages,
+    ManageCarriers, ManageCredit, ManageOwnSessions, ManageSenders, ReadAccount, ReadAllAccounts,
+    ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages, ReadSenders,
+    SendMessages,
 };
 
 use self::Access::{Everybody, To};
@@ -91,6 +92,7 @@ pub const FIELDS: &[Field] = &[
     unnamed("Query.allSenders", To(DecideSenders), "{ allSenders { nodes { id } totalCount } }"),
     unnamed("Query.carriers", To(ReadCarriers), "{ carriers { nodes { id } } }"),
     unnamed("Query.routes", To(ReadCarriers), "{ routes { nodes { id } } }"),
+    unnamed("Query.accountBalance", To(ReadBilling), "{ accountBalance { posted } }"),
     unnamed("Query.messages", To(ReadMessages), "{ messages { nodes { id } } }"),
     unnamed("Query.inboundMessages", To(ReadMessages), "{ inboundMessages { nodes { id } } }"),
     of_account(
@@ -198,6 +200,12 @@ pub const FIELDS: &[Field] = &[
         Kind::Message,
         "mutation($id: ID!) { cancelMessages(input: { messageIds: [$id] }) {
             results { error { code } } userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.setCredit",
+        To(ManageCredit),
+        "mutation { setCredit(input: { accountId: \"acct_00000000000000000000000000\", limit: \"-1\" }) {
+            userErrors { code } } }",
     ),
     unnamed(
         "Mutation.addCarrier",

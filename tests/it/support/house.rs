@@ -5,14 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use entity::ids::AccountId;
 use entity::time::UnixMillis;
 use heliograph::authz::Actor;
+use heliograph::billing::{self, CreditChange, Prices};
 use heliograph::config::{DEFAULTS, DatabaseUrl, Settings};
 use heliograph::ctx::{Ctx, Platform};
 use heliograph::db::{Db, Store};
 use heliograph::events::Doorbell;
 use heliograph::keys::MasterKey;
 use heliograph::sys::{IdGenerator, ManualClock, Randomness};
+use heliograph::types::money::Micros;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable, Value};
 use tempfile::TempDir;
@@ -23,6 +26,8 @@ use super::{postgres, within};
 const START: UnixMillis = UnixMillis(1_767_571_200_000);
 /// The longest a test may run. A deadlock then fails its test instead of hanging the whole run.
 const TEST_TIME_MAX: Duration = Duration::from_secs(180);
+/// The credit of accounts that are to send: a hundred million parts at the default price.
+const CREDIT_LIMIT: Micros = Micros(1_000_000 * 1_000_000);
 /// PostgreSQL connections of a house: a server takes 300, and many tests run at once.
 const CONNECTIONS_MAX: u32 = 8;
 
@@ -124,6 +129,20 @@ impl TestHouse {
     /// A context for the program's own work.
     pub fn system(&self) -> Ctx {
         self.ctx_as(Actor::System)
+    }
+
+    /// Lets an account send for a long time.
+    pub async fn give_credit(&self, account_id: AccountId) {
+        let limit = Some(CREDIT_LIMIT);
+        let change = CreditChange { limit, ..CreditChange::default() };
+        billing::set_credit(&self.system(), account_id, change).await.expect("gives credit");
+    }
+
+    /// The prices of a node.
+    pub fn prices(&self) -> Prices {
+        let platform = &self.platform;
+        let (db, clock) = (platform.db.clone(), platform.clock.clone());
+        Prices::new(db, clock, &platform.doorbell, &platform.settings)
     }
 
     /// The platform with other settings, over the same store and clock.

@@ -1,0 +1,34 @@
+//! Money: what accounts have, owe and pay for messages.
+//!
+//! - A **wallet** is what an account has in one currency and purse; its row is the lock of its
+//!   **journal**, a chain of **transfers** between **books** that balance. Nothing is ever changed
+//!   or deleted in it, the store refuses; what was wrong is corrected by another transfer.
+//! - Amounts of legs are credit-positive: the customer's book is what the customer has with us.
+//! - `posted − held ≥ −credit limit` whenever something is held; the statement that holds checks.
+//! - What a wallet has is the fold of its journal; what it holds is the sum of its messages' holds.
+//!   [`verify`] recomputes both.
+//!
+//! Not here: payments (`payments`), and the contract (`graphql::billing`).
+
+mod chain;
+mod charging;
+mod commands;
+mod ledger;
+mod model;
+mod prices;
+mod queries;
+mod verify;
+
+pub use charging::{
+    Charge, RETURNING_CHARGE, available_locked, day_of, hold, read as read_charge,
+    settle as settle_charges,
+};
+pub use commands::{CreditChange, SetCreditRejection, set_credit};
+pub use ledger::post;
+pub use model::{
+    Balance, Book, DETAIL_CHARS_MAX, Journal, KEY_CHARS_MAX, Leg, NewTransfer, Posted, Unit,
+    Unpostable, fold,
+};
+pub use prices::{PriceTable, Prices};
+pub use queries::{Terms, available, balance, terms};
+pub use verify::{Fault, Verified, verify};

@@ -1,0 +1,75 @@
+//! Reading what accounts have, how they pay, and what was written of them.
+
+use entity::enums::BillingTerms;
+use entity::ids::{AccountId, RateCardId};
+use entity::{billing_account, wallet};
+use sea_orm::{DbErr, EntityTrait};
+
+use super::model::{Balance, Journal, Unit};
+use crate::authz::Action;
+use crate::ctx::Ctx;
+use crate::error::Failed;
+use crate::types::money::{Currency, Micros};
+
+/// How an account pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// What it is charged in.
+    pub currency: Currency,
+    /// When it pays.
+    pub terms: BillingTerms,
+    /// Its own prices; none: the currency's default card.
+    pub rate_card_id: Option<RateCardId>,
+}
+
+/// How an account pays; the defaults for one that nothing was set for. Asks for no right: it is part
+/// of sending.
+///
+/// # Errors
+/// The store's own.
+pub async fn terms(ctx: &Ctx, account_id: AccountId) -> Result<Terms, Failed> {
+    let found = billing_account::Entity::find_by_id(account_id).one(ctx.db.reader()).await?;
+    let Some(found) = found else {
+        return Ok(Terms {
+            currency: ctx.settings.billing.currency,
+            terms: BillingTerms::Prepaid,
+            rate_card_id: None,
+        });
+    };
+    let currency = found.currency.parse().map_err(Failed::internal)?;
+    Ok(Terms { currency, terms: found.terms, rate_card_id: found.rate_card_id })
+}
+
+/// What the caller's account has.
+///
+/// # Errors
+/// A failure.
+pub async fn balance(ctx: &Ctx) -> Result<Balance, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadBilling)?;
+    let terms = terms(ctx, account_id).await?;
+    Ok(balance_of(ctx, Journal::of_money(account_id, terms.currency)).await?)
+}
+
+/// What an account could hold now. Asks for no right: it is part of estimating.
+///
+/// # Errors
+/// A failure.
+pub async fn available(ctx: &Ctx, terms: &Terms, account_id: AccountId) -> Result<Micros, Failed> {
+    Ok(balance_of(ctx, Journal::of_money(account_id, terms.currency)).await?.available())
+}
+
+/// What a wallet has; nothing if there is none.
+pub(super) async fn balance_of(ctx: &Ctx, journal: Journal) -> Result<Balance, DbErr> {
+    let id = (journal.account_id, journal.unit.as_str().to_owned(), journal.purse);
+    let row = wallet::Entity::find_by_id(id).one(ctx.db.reader()).await?;
+    Ok(row.map_or(Balance::empty(journal.unit), |row| of_row(journal.unit, &row)))
+}
+
+fn of_row(unit: Unit, row: &wallet::Model) -> Balance {
+    Balance {
+        unit,
+        posted: Micros(row.balance_micros),
+        held: Micros(row.held_micros),
+        credit_limit: Micros(row.credit_limit_micros),
+    }
+}
