@@ -6,6 +6,7 @@
 
 mod carriers;
 mod edge;
+mod payments;
 mod schedules;
 mod store;
 
@@ -35,6 +36,7 @@ use crate::identity::{self, IdentityService, OneTimeLink};
 use crate::jobs::Jobs;
 use crate::keys::MasterKeyError;
 use crate::messages::dispatch;
+use crate::payments::Inbox;
 use crate::routing::Routes;
 use crate::sys::{Clock, Randomness};
 use crate::telemetry::Metrics;
@@ -241,6 +243,8 @@ impl App {
     fn start_worker(&mut self) {
         let jobs = self.jobs.clone();
         self.work.run("jobs", |stop| async move { jobs.run(stop).await });
+        let (platform, jobs) = (Arc::clone(&self.platform), self.jobs.clone());
+        self.work.run("payments", |stop| payments::fold_when_rung(platform, jobs, stop));
         let platform = Arc::clone(&self.platform);
         self.work.run("carriers", |stop| async move {
             let factory = carriers::factory(Arc::clone(&platform));
@@ -249,6 +253,9 @@ impl App {
     }
 
     fn start_api(&mut self, listener: TcpListener, metrics: Metrics) -> Result<(), StartError> {
+        let (inbox, writer) = Inbox::new(Arc::clone(&self.platform));
+        // Until the requests have ended, which wait for it.
+        self.plumbing.run("webhooks", |stop| writer.run(stop));
         let platform = &self.platform;
         let shutdown = Shutdown::on(self.work.stop.clone());
         let identity = self.identity.clone();
@@ -274,6 +281,7 @@ impl App {
             readiness: Arc::new(edge::StoreAnswers(Arc::clone(platform))),
             metrics: Some(Arc::new(move || metrics.text())),
             jwks: edge::jwks(identity),
+            webhooks: Some(Arc::new(edge::PaymentWebhooks(inbox))),
             settings: edge::settings(&platform.settings)?,
             clock: platform.clock.clone(),
             ids: platform.ids.clone(),

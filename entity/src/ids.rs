@@ -148,6 +148,10 @@ ids! {
     PaymentId = "pay";
     /// An invoice.
     InvoiceId = "inv";
+    /// An address that a payment processor posts to.
+    ProcessorId = "proc";
+    /// An event of a processor's in the inbox.
+    WebhookEventId = "whev";
     /// An entry of the event log.
     EventId = "evt";
     /// A running process of the program.

@@ -7,6 +7,7 @@ mod ddl;
 mod m20261122_000001_create_identity;
 mod m20261122_000002_create_messaging;
 mod m20261122_000003_create_ledger;
+mod m20261122_000006_create_payments;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_create_identity::Migration),
             Box::new(m20261122_000002_create_messaging::Migration),
             Box::new(m20261122_000003_create_ledger::Migration),
+            Box::new(m20261122_000006_create_payments::Migration),
         ]
     }
 }

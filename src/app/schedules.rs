@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::payments::FOLD;
 use crate::jobs::Schedule;
 use crate::messages::sweeps;
+use crate::payments;
 
 /// All of it.
 pub(super) fn all() -> Vec<Schedule> {
@@ -23,6 +25,21 @@ pub(super) fn all() -> Vec<Schedule> {
         }),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await
+        }),
+        // Beside the doorbell, which wakes it at once.
+        Schedule::new(
+            FOLD,
+            Duration::from_secs(1),
+            |ctx| async move { payments::fold(&ctx).await },
+        ),
+        Schedule::new("payments.sweep_events", Duration::from_secs(300), |ctx| async move {
+            payments::sweep_events(&ctx).await
+        }),
+        Schedule::new("payments.poll", Duration::from_secs(30), |ctx| async move {
+            payments::poll_payments(&ctx).await
+        }),
+        Schedule::new("payments.settle_unmatched", Duration::from_secs(600), |ctx| async move {
+            payments::settle_unmatched(&ctx).await
         }),
     ]
 }

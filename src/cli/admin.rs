@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use super::admin_account::{self, CreateAccountArgs, RotateSigningKeyArgs};
 use super::admin_billing::{self, SetCreditArgs, VerifyLedgerArgs};
 use super::admin_carrier::{self, AddCarrierArgs, ApproveSenderArgs, ListCarriersArgs};
+use super::admin_payments::{self, AddProcessorArgs, WebhooksArgs};
 use super::failure::Failure;
 use super::store_args::StoreArgs;
 use crate::app::{self, AppParts};
@@ -32,6 +33,8 @@ enum Task {
     ApproveSender(OnStore<ApproveSenderArgs>),
     SetCredit(OnStore<SetCreditArgs>),
     VerifyLedger(OnStore<VerifyLedgerArgs>),
+    AddProcessor(OnStore<AddProcessorArgs>),
+    Webhooks(OnStore<WebhooksArgs>),
 }
 
 /// A command with the flags that say where the store is.
@@ -65,6 +68,12 @@ pub(super) async fn run(args: AdminArgs) -> Result<ExitCode, Failure> {
         }
         Task::VerifyLedger(on) => {
             admin_billing::verify_ledger(&open(&on.store).await?, &on.command).await?
+        }
+        Task::AddProcessor(on) => {
+            admin_payments::add_processor(&open(&on.store).await?, &on.command).await?
+        }
+        Task::Webhooks(on) => {
+            admin_payments::webhooks(&open(&on.store).await?, &on.command).await?
         }
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::new)?;

@@ -8,6 +8,7 @@ mod admin;
 mod admin_account;
 mod admin_billing;
 mod admin_carrier;
+mod admin_payments;
 mod demo;
 mod doctor;
 mod failure;

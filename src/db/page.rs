@@ -5,7 +5,8 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, InboundMessageId, MessageId, PersonId, SenderId, SessionId,
+    AccountId, ApiKeyId, CarrierId, InboundMessageId, MessageId, PaymentId, PersonId, SenderId,
+    SessionId, WebhookEventId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -53,9 +54,11 @@ id_keys!(
     CarrierId,
     InboundMessageId,
     MessageId,
+    PaymentId,
     PersonId,
     SenderId,
-    SessionId
+    SessionId,
+    WebhookEventId
 );
 
 impl PageKey for String {

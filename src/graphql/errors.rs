@@ -20,6 +20,10 @@ use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
     SendMessagesError,
 };
+use super::payments::{
+    AddProcessorError, RefundPaymentError, RetryWebhookEventError, RotateProcessorSecretError,
+    StartTopUpError,
+};
 use super::routes::{CreateRouteError, DeleteRouteError};
 use super::senders::{ApproveSenderError, RegisterSenderError, RejectSenderError};
 use crate::error::{Error, Failed};
@@ -169,6 +173,16 @@ pub(crate) use user_error;
 pub enum UserError {
     /// Of `setCredit`.
     SetCredit(SetCreditError),
+    /// Of `startTopUp`.
+    StartTopUp(StartTopUpError),
+    /// Of `refundPayment`.
+    RefundPayment(RefundPaymentError),
+    /// Of `retryWebhookEvent`.
+    RetryWebhookEvent(RetryWebhookEventError),
+    /// Of `addProcessor`.
+    AddProcessor(AddProcessorError),
+    /// Of `rotateProcessorSecret`.
+    RotateProcessorSecret(RotateProcessorSecretError),
     /// Of `logIn`.
     LogIn(LogInError),
     /// Of `refreshSession`.

@@ -24,6 +24,8 @@ pub mod loaders;
 pub mod messages;
 /// Amounts.
 pub mod money;
+/// Payments.
+pub mod payments;
 /// The interface `Node`.
 pub mod node;
 /// Routes.
@@ -51,6 +53,7 @@ pub struct Query(
     carriers::CarriersQuery,
     routes::RoutesQuery,
     billing::BillingQuery,
+    payments::PaymentsQuery,
     messages::MessagesQuery,
 );
 
@@ -65,6 +68,7 @@ pub struct Mutation(
     carriers::CarriersMutation,
     routes::RoutesMutation,
     billing::BillingMutation,
+    payments::PaymentsMutation,
     messages::MessagesMutation,
 );
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
     self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, MessageId,
-    PersonId, RouteId, SenderId, SessionId,
+    PaymentId, PersonId, ProcessorId, RouteId, SenderId, SessionId, WebhookEventId,
 };
 
 use super::call;
@@ -14,11 +14,12 @@ use super::ids::parse_id;
 use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, load};
 use super::messages::events::{Event, MessageReceived, MessageStatusChanged, seq_of};
 use super::messages::{InboundMessage, Message};
+use super::payments::{Payment, PaymentProcessor, WebhookEvent};
 use super::routes::Route;
 use super::senders::Sender;
 use crate::error::Failed;
 use crate::messages::live;
-use crate::{identity, routing, senders};
+use crate::{identity, payments, routing, senders};
 
 /// Ids that one `nodes` takes.
 pub const NODES_MAX: usize = 100;
@@ -45,6 +46,12 @@ pub enum Node {
     Message(Message),
     /// `inb_…`
     InboundMessage(InboundMessage),
+    /// `pay_…`
+    Payment(Payment),
+    /// `proc_…`
+    PaymentProcessor(PaymentProcessor),
+    /// `whev_…`
+    WebhookEvent(WebhookEvent),
     /// `evt_…`
     MessageStatusChanged(MessageStatusChanged),
     /// `evt_…`
@@ -120,6 +127,17 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         InboundMessageId::PREFIX => {
             InboundMessage::load(context, parse_id(id)?).await?.map(Node::InboundMessage)
         }
+        PaymentId::PREFIX => {
+            payments::payment(ctx, parse_id(id)?).await?.map(|row| Node::Payment(Payment(row)))
+        }
+        ProcessorId::PREFIX => {
+            let found = payments::processor(ctx, parse_id(id)?).await?;
+            found.map(|row| Node::PaymentProcessor(PaymentProcessor(row)))
+        }
+        WebhookEventId::PREFIX => {
+            let found = payments::webhook(ctx, parse_id(id)?).await?;
+            found.map(|row| Node::WebhookEvent(WebhookEvent(row)))
+        }
         EventId::PREFIX => find_event(context, parse_id(id)?).await?,
         _ => return Err(unknown_prefix(prefix)),
     })
@@ -127,7 +145,7 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
 
 async fn find_event(context: &Context<'_>, id: EventId) -> Answer<Option<Node>> {
     let found = live::event(call(context)?, |account_id| seq_of(account_id, id)).await?;
-    Ok(found.map(|row| match Event::of(row) {
+    Ok(found.and_then(Event::of).map(|event| match event {
         Event::MessageStatusChanged(event) => Node::MessageStatusChanged(event),
         Event::MessageReceived(event) => Node::MessageReceived(event),
     }))

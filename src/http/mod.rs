@@ -29,6 +29,7 @@ mod layers;
 mod negotiate;
 mod operation;
 mod origin;
+mod payment_hooks;
 mod peer;
 mod probes;
 mod request_id;
@@ -43,12 +44,13 @@ use std::sync::Arc;
 use async_graphql::Executor;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 /// A GraphQL request, for [`RequestContext::attach`].
 pub use async_graphql::Request as GraphqlRequest;
 pub use auth::{Authenticate, AuthenticationFailure, Caller, Credential, RequestContext, Standing};
 pub use fault::ErrorCode;
+pub use payment_hooks::{Webhook, WebhookAnswer, Webhooks};
 pub use peer::Peer;
 pub use probes::{KeySetSource, NotReady, Readiness, TextSource};
 pub use request_id::RequestId;
@@ -69,6 +71,8 @@ pub struct Edge<E> {
     pub metrics: Option<TextSource>,
     /// The JSON Web Key Set for `/.well-known/jwks.json` (RFC 7517).
     pub jwks: KeySetSource,
+    /// Takes the webhooks of payment processors; without it their paths do not exist.
+    pub webhooks: Option<Arc<dyn Webhooks>>,
     /// Limits, environment, origins, field lists.
     pub settings: EdgeSettings,
     /// For the expiry of credentials.
@@ -79,7 +83,7 @@ pub struct Edge<E> {
     pub shutdown: Shutdown,
 }
 
-/// The routes of the edge. Other edges (payment hooks, carrier callbacks) merge theirs into it.
+/// The routes of the edge.
 pub fn router<E: Executor>(edge: Edge<E>) -> Router {
     let edge = Arc::new(edge);
     let graphql = get(graphql::get::<E>).post(graphql::post::<E>).fallback(graphql::wrong_method);
@@ -88,6 +92,12 @@ pub fn router<E: Executor>(edge: Edge<E>) -> Router {
         .route("/healthz", get(probes::healthz))
         .route("/readyz", get(probes::readyz::<E>))
         .route("/.well-known/jwks.json", get(probes::jwks::<E>));
+    if edge.webhooks.is_some() {
+        let hook = || post(payment_hooks::post::<E>);
+        router = router
+            .route("/hooks/{processor}/{endpoint}", hook())
+            .route("/hooks/{processor}/{endpoint}/{token}", hook());
+    }
     if edge.metrics.is_some() {
         router = router.route("/metrics", get(probes::metrics::<E>));
     }

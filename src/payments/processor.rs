@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use entity::enums::ProcessorKind;
 use entity::time::UnixMillis;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,39 @@ impl Processor {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::Stripe, Self::Paystack, Self::PayMongo, Self::Xendit, Self::MPesa];
+
+    /// As it is stored.
+    pub const fn kind(self) -> ProcessorKind {
+        match self {
+            Self::Stripe => ProcessorKind::Stripe,
+            Self::Paystack => ProcessorKind::Paystack,
+            Self::PayMongo => ProcessorKind::PayMongo,
+            Self::Xendit => ProcessorKind::Xendit,
+            Self::MPesa => ProcessorKind::MPesa,
+        }
+    }
+
+    /// From how it is stored.
+    pub const fn of(kind: ProcessorKind) -> Self {
+        match kind {
+            ProcessorKind::Stripe => Self::Stripe,
+            ProcessorKind::Paystack => Self::Paystack,
+            ProcessorKind::PayMongo => Self::PayMongo,
+            ProcessorKind::Xendit => Self::Xendit,
+            ProcessorKind::MPesa => Self::MPesa,
+        }
+    }
+
+    /// As it stands in the path of its webhooks and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stripe => "stripe",
+            Self::Paystack => "paystack",
+            Self::PayMongo => "paymongo",
+            Self::Xendit => "xendit",
+            Self::MPesa => "mpesa",
+        }
+    }
 
     /// How its webhooks are verified and read.
     pub fn webhooks(self) -> &'static dyn WebhookProcessor {
@@ -189,6 +223,23 @@ pub enum Unreadable {
     /// Not a time between 2000 and 2100.
     #[error("a time is out of range")]
     BadTime,
+}
+
+impl Unreadable {
+    /// As it is stored and shown.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotJson => "NOT_JSON",
+            Self::Missing => "FIELD_MISSING",
+            Self::WrongType => "FIELD_OF_OTHER_TYPE",
+            Self::BadId => "BAD_ID",
+            Self::BadAmount => "BAD_AMOUNT",
+            Self::BadCurrency => "BAD_CURRENCY",
+            Self::BadStatus => "BAD_STATUS",
+            Self::OtherMode => "OTHER_MODE",
+            Self::BadTime => "BAD_TIME",
+        }
+    }
 }
 
 /// How much a verified delivery can be trusted.

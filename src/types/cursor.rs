@@ -41,6 +41,10 @@ pub enum CursorKind {
     Routes = 10,
     /// Sessions of a person.
     Sessions = 11,
+    /// Payments of an account, newest first.
+    Payments = 30,
+    /// Webhooks of payment processors, newest first.
+    WebhookEvents = 31,
 }
 
 /// Why a text is not a cursor of the wanted kind.

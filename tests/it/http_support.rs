@@ -317,6 +317,7 @@ impl Toy {
             readiness: Arc::new(Ready(ready)),
             metrics: Some(Arc::new(|| "toy_metric 1\n".to_owned())),
             jwks: Arc::new(|| Box::pin(async { Some(r#"{"keys":[]}"#.to_owned()) })),
+            webhooks: None,
             settings,
             clock: clock.clock(),
             ids: IdGenerator::new(Clock::system(), Randomness::seeded(1)),

@@ -41,13 +41,17 @@ pub enum Event {
 }
 
 impl Event {
-    /// The event of an entry of the log.
-    pub fn of(row: Model) -> Self {
+    /// The event of an entry of the log, if it is about messages.
+    pub fn of(row: Model) -> Option<Self> {
         match row.kind {
             EventKind::MessageStatusChanged => {
-                Self::MessageStatusChanged(MessageStatusChanged(row))
+                Some(Self::MessageStatusChanged(MessageStatusChanged(row)))
             }
-            EventKind::MessageReceived => Self::MessageReceived(MessageReceived(row)),
+            EventKind::MessageReceived => Some(Self::MessageReceived(MessageReceived(row))),
+            EventKind::PaymentSucceeded
+            | EventKind::PaymentFailed
+            | EventKind::PaymentRefunded
+            | EventKind::PaymentDisputed => None,
         }
     }
 }

@@ -78,6 +78,10 @@ impl Wanted {
                 subject && self.statuses.as_ref().is_none_or(|all| all.contains(&event.status))
             }
             EventKind::MessageReceived => self.subjects.is_none() && self.statuses.is_none(),
+            EventKind::PaymentSucceeded
+            | EventKind::PaymentFailed
+            | EventKind::PaymentRefunded
+            | EventKind::PaymentDisputed => false,
         }
     }
 }
@@ -137,7 +141,11 @@ impl Feed {
     async fn next(&mut self) -> Answer<Event> {
         loop {
             match self.subscription.next().await {
-                Ok(event) if self.wanted.takes(&event) => return Ok(Event::of(event)),
+                Ok(event) if self.wanted.takes(&event) => {
+                    if let Some(event) = Event::of(event) {
+                        return Ok(event);
+                    }
+                }
                 Ok(_) => {}
                 Err(SubscriptionError::Store(error)) => {
                     tracing::warn!(

@@ -2,39 +2,17 @@
 //! ledger's books.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::merge::{Join, keep_greater};
 use crate::payments::processor::{Processor, Unreadable};
+pub use crate::types::money::Currency;
 
 /// The largest amount read of a webhook, in the processor's units. Eleven digits: one fewer than
 /// the shortest card number, so none passes for an amount; and more than processors charge at
 /// once (Stripe: eight digits, in rupiah twelve).
 pub const AMOUNT_UNITS_MAX: i64 = 99_999_999_999;
-
-/// An ISO 4217 currency that a processor settles.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Currency(&'static str);
-
-/// The currencies of Stripe's list (docs.stripe.com/currencies), which holds those of the others.
-const CURRENCIES: &[&str] = &[
-    "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT",
-    "BGN", "BHD", "BIF", "BMD", "BND", "BOB", "BRL", "BSD", "BWP", "BYN", "BZD", "CAD", "CDF",
-    "CHF", "CLP", "CNY", "COP", "CRC", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ETB",
-    "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD", "HNL",
-    "HTG", "HUF", "IDR", "ILS", "INR", "ISK", "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF",
-    "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "MAD", "MDL", "MGA", "MKD",
-    "MMK", "MNT", "MOP", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK",
-    "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD",
-    "RUB", "RWF", "SAR", "SBD", "SCR", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "STD", "SZL",
-    "THB", "TJS", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS",
-    "VND", "VUV", "WST", "XAF", "XCD", "XCG", "XOF", "XPF", "YER", "ZAR", "ZMW",
-];
 
 /// Sent in whole units by Stripe. UGX and ISK, which have no subunit either, are not here: they
 /// are sent × 100 (docs.stripe.com/currencies#special-cases).
@@ -48,35 +26,6 @@ const THREE_DECIMAL_AT_STRIPE: &[&str] = &["BHD", "JOD", "KWD", "OMR", "TND"];
 const AT_PAYSTACK: &[&str] = &["NGN", "GHS", "ZAR", "KES", "USD", "XOF"];
 /// What Xendit settles, in whole units (from memory).
 const AT_XENDIT: &[&str] = &["IDR", "PHP", "VND", "THB", "MYR", "SGD", "USD", "HKD"];
-
-impl FromStr for Currency {
-    type Err = Unreadable;
-
-    /// Reads a code in capitals or small letters.
-    fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let known = CURRENCIES.iter().find(|code| code.eq_ignore_ascii_case(text));
-        known.map(|code| Self(code)).ok_or(Unreadable::BadCurrency)
-    }
-}
-
-impl<'de> Deserialize<'de> for Currency {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-impl Currency {
-    /// The code, in capitals.
-    pub const fn as_str(self) -> &'static str {
-        self.0
-    }
-}
-
-impl fmt::Debug for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
 
 /// An amount of one currency; negative where money leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,8 +53,9 @@ pub(in crate::payments) fn scale_of(
     processor: Processor,
     currency: &str,
 ) -> Result<Scale, Unreadable> {
-    let currency: Currency = currency.parse()?;
-    let is_among = |list: &[&str]| list.contains(&currency.0);
+    let currency = currency.to_ascii_uppercase().parse::<Currency>();
+    let currency = currency.map_err(|_| Unreadable::BadCurrency)?;
+    let is_among = |list: &[&str]| list.contains(&currency.as_str());
     let digits = match processor {
         Processor::Stripe if is_among(ZERO_DECIMAL_AT_STRIPE) => Some(0),
         Processor::Stripe if is_among(THREE_DECIMAL_AT_STRIPE) => Some(3),
@@ -142,6 +92,12 @@ impl Scale {
         }
         let amount_micros = units * 10_i64.pow(MICRO_DIGITS - self.digits);
         Ok(Money { currency: self.currency, amount_micros })
+    }
+
+    /// An amount as the processor writes it; `None` if it is finer than the processor's unit.
+    pub(in crate::payments) fn units_of(self, amount_micros: i64) -> Option<i64> {
+        let unit = 10_i64.pow(MICRO_DIGITS - self.digits);
+        (amount_micros % unit == 0).then_some(amount_micros / unit)
     }
 
     /// An amount written in main units with a decimal point, such as `1500` or `1500.25`.

@@ -8,37 +8,7 @@ use super::payment::{
     AttemptOutcome, DisputeRank, FailureClass, IntentFacts, PaymentFacts, RefundRank,
 };
 
-/// How a payment stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PaymentStatus {
-    /// Nothing happened yet.
-    Open,
-    /// The payer has to do something.
-    ActionRequired,
-    /// With the bank; may take days.
-    Processing,
-    /// The last attempt failed. Not the end: another may succeed.
-    AttemptFailed,
-    /// Reserved at the bank, not collected.
-    Authorized,
-    /// Collected.
-    Paid,
-    /// Collected, and some of it given back.
-    PartlyRefunded,
-    /// Collected, and all of it given back.
-    Refunded,
-    /// Collected, and withdrawn for a dispute that is open.
-    Disputed,
-    /// Collected, and lost in a dispute.
-    ChargedBack,
-    /// Called off before anything was collected.
-    Canceled,
-    /// Nobody paid in time.
-    Expired,
-    /// The facts contradict each other: a person decides.
-    Conflicting,
-}
+pub use entity::enums::PaymentStatus;
 
 /// What is missing or contradicts itself: the processor is asked for the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +70,16 @@ impl PaymentFacts {
             Ok(totals) if self.is_collected(totals) => self.collected_status(totals),
             Ok(totals) => self.open_status(totals),
         }
+    }
+
+    /// Whether money was collected, also if it left again.
+    pub fn has_been_collected(&self) -> bool {
+        self.totals().is_ok_and(|totals| self.is_collected(totals))
+    }
+
+    /// What was given back; 0 if that is not known.
+    pub fn refunded_micros(&self) -> i64 {
+        self.totals().ok().flatten().map_or(0, |totals| totals.refunded_micros)
     }
 
     fn is_collected(&self, totals: Option<Totals>) -> bool {

@@ -4,9 +4,10 @@
 //! another version of the API costs nothing that is not needed here. Source:
 //! docs.stripe.com/webhooks and docs.stripe.com/api/events/types.
 
+pub(super) mod api;
 mod objects;
 
-use super::document::need;
+use super::document::{Object, need};
 use super::facts::{EventId, Fact, IdForm, MethodState};
 use super::processor::{
     Delivery, Event, EventType, Refusal, Trust, Unreadable, Verified, WebhookProcessor,
@@ -79,40 +80,44 @@ impl WebhookProcessor for Stripe {
     }
 
     fn project(&self, event: &Event<'_>) -> Result<Verified, Unreadable> {
-        let root = event.document.root();
-        let event_type = EventType::among(EVENT_TYPES, need(root.text("/type")?)?);
-        let event_id = EventId::parse(EVENT, need(root.text("/id")?)?)?;
-        let mut verified = Verified {
-            event_id,
-            event_type,
-            created_at: None,
-            livemode: root.truth("/livemode")?,
-            facts: Vec::new(),
-            hint_only: event.trust.hint_only,
-        };
-        // Events of the second kind ("thin") write their time in another form; none is on the list.
-        if event_type == EventType::UNKNOWN {
-            return Ok(verified);
-        }
-        verified.created_at = Some(need(root.seconds("/created")?)?);
-        let object = need(root.object("/data/object")?)?;
-        let name = event_type.as_str();
-        verified.facts = match name.rsplit_once('.') {
-            Some(("payment_intent", change)) => vec![objects::payment_intent(object, change)?],
-            Some(("charge", _)) => objects::charge(object)?,
-            Some(("refund" | "charge.refund", _)) => vec![objects::refund(object)?],
-            Some(("charge.dispute", change)) => objects::dispute(object, change)?,
-            Some(("checkout.session", change)) => vec![objects::checkout_session(object, change)?],
-            Some(("payout", _)) => vec![Fact::Payout(objects::payout(object)?)],
-            Some(("setup_intent", _)) => objects::setup_intent(object)?.into_iter().collect(),
-            Some(("payment_method", "detached")) => {
-                vec![objects::payment_method(object, MethodState::Detached)?]
-            }
-            Some(("payment_method", _)) => {
-                vec![objects::payment_method(object, MethodState::Attached)?]
-            }
-            _ => Vec::new(),
-        };
-        Ok(verified)
+        read_event(event.document.root(), event.trust)
     }
+}
+
+/// Reads an event, as it is posted and as Stripe's API lists it.
+fn read_event(root: Object<'_>, trust: Trust) -> Result<Verified, Unreadable> {
+    let event_type = EventType::among(EVENT_TYPES, need(root.text("/type")?)?);
+    let event_id = EventId::parse(EVENT, need(root.text("/id")?)?)?;
+    let mut verified = Verified {
+        event_id,
+        event_type,
+        created_at: None,
+        livemode: root.truth("/livemode")?,
+        facts: Vec::new(),
+        hint_only: trust.hint_only,
+    };
+    // Events of the second kind ("thin") write their time in another form; none is on the list.
+    if event_type == EventType::UNKNOWN {
+        return Ok(verified);
+    }
+    verified.created_at = Some(need(root.seconds("/created")?)?);
+    let object = need(root.object("/data/object")?)?;
+    let name = event_type.as_str();
+    verified.facts = match name.rsplit_once('.') {
+        Some(("payment_intent", change)) => vec![objects::payment_intent(object, change)?],
+        Some(("charge", _)) => objects::charge(object)?,
+        Some(("refund" | "charge.refund", _)) => vec![objects::refund(object)?],
+        Some(("charge.dispute", change)) => objects::dispute(object, change)?,
+        Some(("checkout.session", change)) => vec![objects::checkout_session(object, change)?],
+        Some(("payout", _)) => vec![Fact::Payout(objects::payout(object)?)],
+        Some(("setup_intent", _)) => objects::setup_intent(object)?.into_iter().collect(),
+        Some(("payment_method", "detached")) => {
+            vec![objects::payment_method(object, MethodState::Detached)?]
+        }
+        Some(("payment_method", _)) => {
+            vec![objects::payment_method(object, MethodState::Attached)?]
+        }
+        _ => Vec::new(),
+    };
+    Ok(verified)
 }

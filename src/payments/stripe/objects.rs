@@ -221,7 +221,9 @@ fn note_balance_transaction(
     Ok(())
 }
 
-fn balance_transaction(object: Object<'_>) -> Result<BalanceTransactionFacts, Unreadable> {
+pub(super) fn balance_transaction(
+    object: Object<'_>,
+) -> Result<BalanceTransactionFacts, Unreadable> {
     let scale = scale(object)?;
     let kind = match object.text("/reporting_category")?.unwrap_or_default() {
         "charge" => BalanceTransactionKind::Charge,
