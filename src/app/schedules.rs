@@ -38,6 +38,9 @@ pub(super) fn all() -> Vec<Schedule> {
         Schedule::new("payments.poll", Duration::from_secs(30), |ctx| async move {
             payments::poll_payments(&ctx).await
         }),
+        Schedule::new("payments.purge_inbox", Duration::from_secs(3_600), |ctx| async move {
+            payments::purge_inbox(&ctx).await
+        }),
         Schedule::new("payments.settle_unmatched", Duration::from_secs(600), |ctx| async move {
             payments::settle_unmatched(&ctx).await
         }),

@@ -150,11 +150,13 @@ const USAGE_COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("amount_micros", BulkType::BigInt),
 ];
 
+/// What a row of the usage of a day is about.
+type UsageKey<'a> = (Journal, &'a str, MessageClass, PartPrice);
+
 /// Adds to the usage of the day: what statements, charts and invoices add up to what the ledger
 /// took, because both are written here.
 async fn count_usage(tx: &Tx, now: UnixMillis, charges: &[Charge]) -> Result<(), DbErr> {
-    let mut sums: BTreeMap<(Journal, &str, MessageClass, PartPrice), (i64, i64, i64)> =
-        BTreeMap::new();
+    let mut sums: BTreeMap<UsageKey<'_>, (i64, i64, i64)> = BTreeMap::new();
     for charge in charges.iter().filter(|charge| charge.parts > 0) {
         let key = (charge.journal, charge.country.as_str(), charge.class, charge.unit_price);
         let (messages, parts, amount) = sums.entry(key).or_default();

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use super::admin_account::{self, CreateAccountArgs, RotateSigningKeyArgs};
 use super::admin_billing::{self, SetCreditArgs, VerifyLedgerArgs};
 use super::admin_carrier::{self, AddCarrierArgs, ApproveSenderArgs, ListCarriersArgs};
-use super::admin_payments::{self, AddProcessorArgs, WebhooksArgs};
+use super::admin_payments::{self, AddProcessorArgs, ListWebhooksArgs, RetryWebhookArgs};
 use super::failure::Failure;
 use super::store_args::StoreArgs;
 use crate::app::{self, AppParts};
@@ -34,7 +34,15 @@ enum Task {
     SetCredit(OnStore<SetCreditArgs>),
     VerifyLedger(OnStore<VerifyLedgerArgs>),
     AddProcessor(OnStore<AddProcessorArgs>),
-    Webhooks(OnStore<WebhooksArgs>),
+    #[command(subcommand)]
+    Webhooks(Webhooks),
+}
+
+/// What payment processors told
+#[derive(Subcommand)]
+enum Webhooks {
+    List(OnStore<ListWebhooksArgs>),
+    Retry(OnStore<RetryWebhookArgs>),
 }
 
 /// A command with the flags that say where the store is.
@@ -72,8 +80,11 @@ pub(super) async fn run(args: AdminArgs) -> Result<ExitCode, Failure> {
         Task::AddProcessor(on) => {
             admin_payments::add_processor(&open(&on.store).await?, &on.command).await?
         }
-        Task::Webhooks(on) => {
-            admin_payments::webhooks(&open(&on.store).await?, &on.command).await?
+        Task::Webhooks(Webhooks::List(on)) => {
+            admin_payments::list_webhooks(&open(&on.store).await?, &on.command).await?
+        }
+        Task::Webhooks(Webhooks::Retry(on)) => {
+            admin_payments::retry_webhook(&open(&on.store).await?, &on.command).await?
         }
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::new)?;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use entity::enums::{ProcessorKind, WebhookState};
 use entity::ids::WebhookEventId;
 use entity::webhook_event::Model;
@@ -58,30 +58,23 @@ impl From<Kind> for ProcessorKind {
     }
 }
 
-/// List what payment processors told, or have it worked through again
+/// List the newest of what payment processors told
 #[derive(Args, Clone, Debug)]
-pub(super) struct WebhooksArgs {
-    #[command(subcommand)]
-    task: WebhooksTask,
+pub(super) struct ListWebhooksArgs {
+    /// Only those in this state
+    #[arg(long)]
+    state: Option<State>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
 }
 
-#[derive(Subcommand, Clone, Debug)]
-enum WebhooksTask {
-    /// The newest events
-    List {
-        /// Only those in this state
-        #[arg(long)]
-        state: Option<State>,
-        /// Answer in JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Have an event that was put aside worked through again
-    Retry {
-        /// The event, whev_…
-        #[arg(value_name = "ID")]
-        id: WebhookEventId,
-    },
+/// Have an event that was put aside worked through again
+#[derive(Args, Clone, Debug)]
+pub(super) struct RetryWebhookArgs {
+    /// The event, whev_…
+    #[arg(value_name = "ID")]
+    id: WebhookEventId,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -139,33 +132,36 @@ fn secret(path: &Path) -> Result<SecretText, Failure> {
     Ok(SecretText::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// Lists events or has one worked through again, and returns what to print.
+/// Lists events, and returns what to print.
+///
+/// # Errors
+/// The store's own.
+pub(super) async fn list_webhooks(ctx: &Ctx, args: &ListWebhooksArgs) -> Result<String, Failure> {
+    let request = PageRequest { size: PAGE_ROWS_MAX, ..PageRequest::default() };
+    let page = payments::webhooks(ctx, args.state.map(Into::into), &request).await;
+    let rows = page.map_err(Failure::new)?.items;
+    if args.json {
+        let rows: Vec<Value> = rows.iter().map(shown).collect();
+        return Ok(format!("{}\n", Value::from(rows)));
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let reason = row.reason.as_deref().unwrap_or("");
+        let (id, kind, state) = (row.id, &row.event_type, row.state);
+        let _ = writeln!(text, "{id}  {state:?}  {kind}  {}  {reason}", row.event_id);
+    }
+    Ok(text)
+}
+
+/// Has an event worked through again, and returns what to print.
 ///
 /// # Errors
 /// An event that cannot be tried again; the store's own.
-pub(super) async fn webhooks(ctx: &Ctx, args: &WebhooksArgs) -> Result<String, Failure> {
-    match &args.task {
-        WebhooksTask::List { state, json } => {
-            let request = PageRequest { size: PAGE_ROWS_MAX, ..PageRequest::default() };
-            let page = payments::webhooks(ctx, state.map(Into::into), &request).await;
-            let rows = page.map_err(Failure::new)?.items;
-            if *json {
-                let rows: Vec<Value> = rows.iter().map(shown).collect();
-                return Ok(format!("{}\n", Value::from(rows)));
-            }
-            let mut text = String::new();
-            for row in &rows {
-                let reason = row.reason.as_deref().unwrap_or("");
-                let (id, kind, state) = (row.id, &row.event_type, row.state);
-                let _ = writeln!(text, "{id}  {state:?}  {kind}  {}  {reason}", row.event_id);
-            }
-            Ok(text)
-        }
-        WebhooksTask::Retry { id } => match payments::retry_webhook(ctx, *id).await {
-            Ok(row) => Ok(format!("{} is worked through again\n", row.id)),
-            Err(Error::Rejected(rejection)) => Err(Failure::usage(rejection)),
-            Err(Error::Failed(failed)) => Err(Failure::new(failed)),
-        },
+pub(super) async fn retry_webhook(ctx: &Ctx, args: &RetryWebhookArgs) -> Result<String, Failure> {
+    match payments::retry_webhook(ctx, args.id).await {
+        Ok(row) => Ok(format!("{} is worked through again\n", row.id)),
+        Err(Error::Rejected(rejection)) => Err(Failure::usage(rejection)),
+        Err(Error::Failed(failed)) => Err(Failure::new(failed)),
     }
 }
 

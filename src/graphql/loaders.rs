@@ -21,6 +21,7 @@ use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
 use super::errors::Answer;
+use super::payments::ProcessorRow;
 use crate::carriers::registry;
 use crate::ctx::Ctx;
 use crate::error::Failed;
@@ -96,6 +97,7 @@ loaders! {
     leases: Lease,
     messages: MessageRow,
     people: PersonRow,
+    processors: ProcessorRow,
     submissions: Submissions,
     texts: Text,
     timelines: Timeline,

@@ -182,3 +182,122 @@ fn code_of(what: &str) -> TransferCode {
         _ => TransferCode::Payment,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::seq::SliceRandom;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha20Rng;
+
+    use super::*;
+    use crate::payments::facts::{
+        BalanceTransactionFacts, BalanceTransactionKind, DisputeFacts, DisputeRank, IntentFacts,
+        RefundFacts, merge,
+    };
+
+    fn usd(amount_micros: i64) -> Money {
+        Money { currency: "USD".parse().expect("a currency"), amount_micros }
+    }
+
+    fn id(text: &str) -> ObjectId {
+        ObjectId::try_from(text.to_owned()).expect("an id")
+    }
+
+    fn facts(change: impl FnOnce(&mut PaymentFacts)) -> PaymentFacts {
+        let mut facts = PaymentFacts::default();
+        change(&mut facts);
+        facts
+    }
+
+    /// What the webhooks of one payment say, each by itself.
+    fn told() -> Vec<PaymentFacts> {
+        let intent = |captured, refunded| IntentFacts {
+            captured: usd(captured).into(),
+            refunded: usd(refunded).into(),
+            ..Default::default()
+        };
+        let refund = |rank| RefundFacts { rank, amount: usd(5).into() };
+        let dispute = |rank, withdrawn, reinstated| DisputeFacts {
+            rank,
+            amount: usd(9).into(),
+            withdrawn: usd(withdrawn).into(),
+            reinstated: usd(reinstated).into(),
+        };
+        let line = BalanceTransactionFacts {
+            id: id("txn_1"),
+            kind: BalanceTransactionKind::Charge,
+            currency: usd(0).currency,
+            gross_micros: 40,
+            fee_micros: 2,
+            net_micros: 38,
+        };
+        vec![
+            facts(|it| drop(it.intents.insert(id("pi_1"), intent(0, 0)))),
+            facts(|it| drop(it.intents.insert(id("pi_1"), intent(30, 0)))),
+            facts(|it| drop(it.intents.insert(id("pi_1"), intent(40, 5)))),
+            facts(|it| drop(it.refunds.insert(id("re_1"), refund(RefundRank::Pending)))),
+            facts(|it| drop(it.refunds.insert(id("re_1"), refund(RefundRank::Succeeded)))),
+            facts(|it| drop(it.refunds.insert(id("re_2"), refund(RefundRank::Succeeded)))),
+            facts(|it| drop(it.refunds.insert(id("re_2"), refund(RefundRank::Failed)))),
+            facts(|it| {
+                it.disputes.insert(id("dp_1"), dispute(DisputeRank::NeedsResponse, 9, 0));
+            }),
+            facts(|it| drop(it.disputes.insert(id("dp_1"), dispute(DisputeRank::Won, 9, 9)))),
+            facts(|it| drop(it.balance_transactions.insert(id("txn_1"), None))),
+            facts(|it| drop(it.balance_transactions.insert(id("txn_1"), Some(line)))),
+        ]
+    }
+
+    fn place(master_key: &MasterKey) -> Place<'_> {
+        Place {
+            account_id: AccountId(Uuid::nil()),
+            endpoint_id: ProcessorId(Uuid::nil()),
+            party: BookKind::Customer,
+            subject_id: Some(Uuid::nil()),
+            now: UnixMillis(0),
+            master_key,
+        }
+    }
+
+    /// Posts after each fact, as the ledger does: a key once.
+    fn books_of(master_key: &MasterKey, told: &[PaymentFacts]) -> BTreeMap<Book, i64> {
+        let mut known = PaymentFacts::default();
+        let mut posted = Posted::new();
+        let mut keys = std::collections::BTreeSet::new();
+        let mut books: BTreeMap<Book, i64> = BTreeMap::new();
+        for facts in told {
+            known = merge(known, facts.clone());
+            let wanted = desired(&known, None).expect("one currency");
+            for transfer in place(master_key).transfers(&mut posted, &wanted) {
+                assert!(keys.insert(transfer.key.expect("a key")), "a key is used once");
+                for leg in transfer.legs {
+                    *books.entry(leg.book).or_default() += leg.amount.0;
+                }
+            }
+        }
+        books.retain(|_, micros| *micros != 0);
+        books
+    }
+
+    #[test]
+    fn ten_thousand_orders_with_repetitions_give_the_same_books() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let randomness = crate::sys::Randomness::seeded(1);
+        let master_key = MasterKey::in_directory(directory.path(), &randomness).expect("a key");
+        let told = told();
+        let expected = books_of(&master_key, &told);
+        let customer = expected.get(&Book::from(BookKind::Customer));
+        assert_eq!(customer, Some(&35), "40 collected, 5 given back, 9 taken and given back");
+        let mut rng = ChaCha20Rng::seed_from_u64(7);
+        for round in 0..10_000 {
+            let mut order: Vec<_> = told.iter().chain(&told).cloned().collect();
+            order.shuffle(&mut rng);
+            // Some are lost, and a sweep brings all of them at the end.
+            order.truncate(rng.random_range(0..=order.len()));
+            let mut missing = told.clone();
+            missing.shuffle(&mut rng);
+            order.extend(missing);
+            assert_eq!(books_of(&master_key, &order), expected, "round {round}");
+        }
+    }
+}

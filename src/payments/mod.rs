@@ -47,4 +47,4 @@ pub use endpoints::{
 pub use fold::{fold, settle_unmatched};
 pub use inbox::{Inbox, Post, Reception, Writer};
 pub use queries::{count_payments, count_webhooks, facts, payment, payments, webhook, webhooks};
-pub use sweeps::{poll_payments, sweep_events};
+pub use sweeps::{poll_payments, purge_inbox, sweep_events};

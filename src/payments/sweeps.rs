@@ -2,10 +2,14 @@
 //! open, or of which something is missing, are asked for. So a webhook that never came costs time
 //! and nothing else. What is learned enters by the inbox.
 
-use entity::enums::{PaymentPurpose, PaymentStatus, ProcessorKind};
+use entity::enums::{PaymentPurpose, PaymentStatus, ProcessorKind, WebhookState};
+use entity::ids::WebhookEventId;
 use entity::time::UnixMillis;
 use entity::{payment, processor_endpoint};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Statement,
+};
+use uuid::Uuid;
 
 use super::commands::make_page;
 use super::endpoints::{api_key, callable};
@@ -20,6 +24,11 @@ use crate::error::Failed;
 const OVERLAP_MS: i64 = 15 * 60_000;
 /// Pages of events in one sweep: 10,000 events.
 const PAGES_MAX: usize = 100;
+/// How long the inbox keeps what is done with: 90 days, in milliseconds. Longer than any processor
+/// repeats itself; and facts that came again would change nothing.
+const KEPT_MS: i64 = 90 * 24 * 3_600_000;
+/// Rows that one transaction forgets.
+const PURGE_ROWS_MAX: u32 = 1_000;
 /// Payments asked for in one run.
 const POLLS_MAX: u64 = 100;
 /// Objects of one payment asked for at once: more are other attempts.
@@ -241,6 +250,38 @@ async fn plan_next(ctx: &Ctx, row: &payment::Model, now: UnixMillis) -> Result<(
         })
         .await;
     planned.map_err(|error: sea_orm::DbErr| error.into())
+}
+
+/// Forgets what was folded or ignored and has been kept for [`KEPT_MS`]; returns how many. What is
+/// parked or dead stays until a person has dealt with it. Idempotent.
+///
+/// # Errors
+/// The store's own; what was committed before stays.
+pub async fn purge_inbox(ctx: &Ctx) -> Result<u64, Failed> {
+    let before = ctx.clock.now().plus_ms(-KEPT_MS);
+    // Ids begin with the millisecond of arrival: the primary key serves the range.
+    let ms = u64::try_from(before.0).unwrap_or(0) & 0xffff_ffff_ffff;
+    let first_kept = WebhookEventId(Uuid::from_u64_pair(ms << 16, 0));
+    let mut purged = 0;
+    loop {
+        let statement = &Statement::from_sql_and_values(
+            ctx.db.store().backend(),
+            "DELETE FROM webhook_event WHERE id IN (SELECT id FROM webhook_event \
+             WHERE id < $1 AND state IN ($2, $3) ORDER BY id LIMIT $4)",
+            [
+                first_kept.0.into(),
+                WebhookState::Folded.code().into(),
+                WebhookState::Ignored.code().into(),
+                i64::from(PURGE_ROWS_MAX).into(),
+            ],
+        );
+        let deleted = ctx.db.write(|tx| async move { tx.execute_raw(statement.clone()).await });
+        let count = deleted.await.map_err(|error: sea_orm::DbErr| Failed::from(error))?;
+        purged += count.rows_affected();
+        if count.rows_affected() < u64::from(PURGE_ROWS_MAX) {
+            return Ok(purged);
+        }
+    }
 }
 
 #[cfg(test)]

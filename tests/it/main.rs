@@ -33,6 +33,7 @@ mod messages;
 mod messages_api;
 mod official_clients;
 mod operations;
+mod payment_flows;
 mod payments;
 mod schema;
 mod senders;

@@ -7,7 +7,8 @@ pub use mutations::{
     PaymentsMutation, RefundPaymentError, RetryWebhookEventError, StartTopUpError,
 };
 pub use processors::{
-    AddProcessorError, PaymentProcessor, RotateProcessorSecretError, WebhookEvent, WebhookState,
+    AddProcessorError, PaymentProcessor, ProcessorRow, RotateProcessorSecretError, WebhookEvent,
+    WebhookState,
 };
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};

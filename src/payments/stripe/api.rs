@@ -193,7 +193,10 @@ impl Api {
         if !url.starts_with("https://") && !url.starts_with("http://") {
             return Err(Unreadable::WrongType.into());
         }
-        Ok(Page { url: url.to_owned(), facts: objects::checkout_session(root, "")? })
+        Ok(Page {
+            url: url.to_owned(),
+            facts: about(new.payment_id, objects::checkout_session(root, "")?),
+        })
     }
 
     /// Gives money back.
@@ -212,7 +215,7 @@ impl Api {
         let request =
             CreateRefund::new().payment_intent(intent.as_str()).amount(units).metadata(metadata);
         let answer = self.call(request.build(), Some(idempotency_key)).await?;
-        Ok(objects::refund(answer.root())?)
+        Ok(about(reference, objects::refund(answer.root())?))
     }
 
     /// Events since a time, newest first.
@@ -284,6 +287,14 @@ impl Api {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+/// The fact with our payment's id: we asked for it, so we know whose it is.
+fn about(payment_id: PaymentId, mut fact: Fact) -> Fact {
+    if let Fact::Payment(facts) = &mut fact {
+        facts.references.extend(PaymentReference::parse(&payment_id.to_string()));
+    }
+    fact
 }
 
 fn has_been_collected(fact: &Fact) -> bool {

@@ -2,9 +2,9 @@
 
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageApiKeys,
-    ManageCarriers, ManageCredit, ManageOwnSessions, ManageSenders, ReadAccount, ReadAllAccounts,
-    ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages, ReadSenders,
-    SendMessages,
+    ManageCarriers, ManageCredit, ManageOwnSessions, ManageProcessors, ManageSenders, Pay,
+    ReadAccount, ReadAllAccounts, ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers,
+    ReadMessageText, ReadMessages, ReadSenders, SendMessages,
 };
 
 use self::Access::{Everybody, To};
@@ -32,6 +32,9 @@ pub enum Kind {
     StatusEvent,
     ReceivedEvent,
     InboundMessage,
+    Payment,
+    PaymentProcessor,
+    WebhookEvent,
 }
 
 /// Something that can be asked for.
@@ -92,6 +95,19 @@ pub const FIELDS: &[Field] = &[
     unnamed("Query.allSenders", To(DecideSenders), "{ allSenders { nodes { id } totalCount } }"),
     unnamed("Query.carriers", To(ReadCarriers), "{ carriers { nodes { id } } }"),
     unnamed("Query.routes", To(ReadCarriers), "{ routes { nodes { id } } }"),
+    unnamed("Query.payments", To(ReadBilling), "{ payments { nodes { id } totalCount } }"),
+    of_account(
+        "Query.payment",
+        To(ReadBilling),
+        Kind::Payment,
+        "query($id: ID!) { payment(id: $id) { id status } }",
+    ),
+    unnamed("Query.processors", To(ManageProcessors), "{ processors { id } }"),
+    unnamed(
+        "Query.webhookEvents",
+        To(ReadAllBilling),
+        "{ webhookEvents { nodes { id } totalCount } }",
+    ),
     unnamed("Query.accountBalance", To(ReadBilling), "{ accountBalance { posted } }"),
     unnamed("Query.messages", To(ReadMessages), "{ messages { nodes { id } } }"),
     unnamed("Query.inboundMessages", To(ReadMessages), "{ inboundMessages { nodes { id } } }"),
@@ -202,6 +218,39 @@ pub const FIELDS: &[Field] = &[
             results { error { code } } userErrors { code } } }",
     ),
     unnamed(
+        "Mutation.startTopUp",
+        To(Pay),
+        "mutation { startTopUp(input: { idempotencyKey: \"\", amount: \"1\", currency: \"USD\",
+            processor: STRIPE }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.refundPayment",
+        To(ManageCredit),
+        Kind::Payment,
+        "mutation($id: ID!) { refundPayment(input: { idempotencyKey: \"\", paymentId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.retryWebhookEvent",
+        To(ManageCredit),
+        Kind::WebhookEvent,
+        "mutation($id: ID!) { retryWebhookEvent(input: { webhookEventId: $id }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.addProcessor",
+        To(ManageProcessors),
+        "mutation { addProcessor(input: { kind: STRIPE, webhookSecret: \"\" }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.rotateProcessorSecret",
+        To(ManageProcessors),
+        Kind::PaymentProcessor,
+        "mutation($id: ID!) { rotateProcessorSecret(input: { processorId: $id, webhookSecret: \"\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
         "Mutation.setCredit",
         To(ManageCredit),
         "mutation { setCredit(input: { accountId: \"acct_00000000000000000000000000\", limit: \"-1\" }) {
@@ -288,6 +337,15 @@ pub const NODES: &[NodeKind] = &[
     NodeKind { outside: Some(ReadCarriers), ..inside("Route", Kind::Route, ReadCarriers) },
     inside("Message", Kind::Message, ReadMessages),
     inside("InboundMessage", Kind::InboundMessage, ReadMessages),
+    NodeKind { outside: Some(ReadAllBilling), ..inside("Payment", Kind::Payment, ReadBilling) },
+    NodeKind {
+        outside: Some(ManageProcessors),
+        ..inside("PaymentProcessor", Kind::PaymentProcessor, ManageProcessors)
+    },
+    NodeKind {
+        outside: Some(ReadAllBilling),
+        ..inside("WebhookEvent", Kind::WebhookEvent, ReadAllBilling)
+    },
     inside("MessageStatusChanged", Kind::StatusEvent, ReadMessages),
     inside("MessageReceived", Kind::ReceivedEvent, ReadMessages),
 ];
