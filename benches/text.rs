@@ -1,4 +1,5 @@
-//! The pure parts of the accept path: phone numbers and SMS text. `cargo bench --bench text`.
+//! The pure parts of the accept path: phone numbers, SMS text, and the search for card numbers.
+//! `cargo bench --bench text`.
 //!
 //! The `phonenumber` crate's own parse stands beside ours, to show what the matching in
 //! `types::phone` is for.
@@ -8,7 +9,8 @@
 use std::hint::black_box;
 use std::str::FromStr;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use heliograph::types::card_detector;
 use heliograph::types::phone::{self, PhoneNumber, Region};
 use heliograph::types::sms_text::{Reference16, SegmentOptions, SmsText, segment};
 
@@ -88,5 +90,26 @@ fn texts(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, numbers, texts);
+fn cards(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("card_detector");
+    let json = include_str!("../tests/it/payments/shapes/stripe_handled.json");
+    let text = "Your parcel 12 of 34 arrives on 2026-11-22 at 10:26, call +254712000000. ";
+    let cases = [
+        ("ordinary JSON", json.to_owned()),
+        ("ordinary text", text.repeat(500)),
+        ("Cyrillic", "Ваш код 123456, никому его не говорите. ".repeat(500)),
+        ("digits", "5318008 ".repeat(4_000)),
+        ("base64", "SGVsaW9ncmFwaCBzZW5kcyB5b3VyIG1lc3NhZ2Vz".repeat(800)),
+    ];
+    for (name, input) in cases {
+        assert_eq!(card_detector::find(input.as_bytes()), None, "{name}");
+        group.throughput(Throughput::Bytes(input.len() as u64));
+        group.bench_function(name, |it| {
+            it.iter(|| card_detector::find(black_box(input.as_bytes())));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, numbers, texts, cards);
 criterion_main!(benches);

@@ -6,6 +6,7 @@
 
 mod carriers;
 mod edge;
+mod payments;
 mod schedules;
 mod store;
 
@@ -36,6 +37,7 @@ use crate::identity::{self, IdentityService, OneTimeLink};
 use crate::jobs::Jobs;
 use crate::keys::MasterKeyError;
 use crate::messages::dispatch;
+use crate::payments::Inbox;
 use crate::routing::Routes;
 use crate::sys::{Clock, Randomness};
 use crate::telemetry::Metrics;
@@ -247,6 +249,8 @@ impl App {
     fn start_worker(&mut self) {
         let jobs = self.jobs.clone();
         self.work.run("jobs", |stop| async move { jobs.run(stop).await });
+        let (platform, jobs) = (Arc::clone(&self.platform), self.jobs.clone());
+        self.work.run("payments", |stop| payments::fold_when_rung(platform, jobs, stop));
         let platform = Arc::clone(&self.platform);
         self.work.run("carriers", |stop| async move {
             let factory = carriers::factory(Arc::clone(&platform));
@@ -278,6 +282,9 @@ impl App {
     }
 
     fn api(&mut self, probes: Probes) -> Result<Router, StartError> {
+        let (inbox, writer) = Inbox::new(Arc::clone(&self.platform));
+        // Until the requests have ended, which wait for it.
+        self.plumbing.run("webhooks", |stop| writer.run(stop));
         let platform = Arc::clone(&self.platform);
         let identity = self.identity.clone();
         let routes = Routes::new(platform.db.clone(), platform.clock.clone(), &platform.doorbell);
@@ -304,6 +311,7 @@ impl App {
             }),
             probes,
             jwks: edge::jwks(identity),
+            webhooks: Some(Arc::new(edge::PaymentWebhooks(inbox))),
             limiter: Limiter::new(platform.clock.clone(), &settings),
             settings,
             clock: platform.clock.clone(),

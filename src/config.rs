@@ -37,6 +37,8 @@ pub struct Settings {
     pub messages: Messages,
     /// Charging.
     pub billing: Billing,
+    /// Payments through processors.
+    pub payments: Payments,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -246,6 +248,21 @@ impl Billing {
     }
 }
 
+/// Payments through processors.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payments {
+    /// Where payers come back to; empty: the public address.
+    pub return_url: String,
+}
+
+impl Payments {
+    /// Where payers come back to from a processor's page.
+    pub fn return_url(&self, settings: &Settings) -> String {
+        if self.return_url.is_empty() { settings.public_url() } else { self.return_url.clone() }
+    }
+}
+
 /// Logs and traces.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -414,6 +431,11 @@ impl Settings {
         }
         if let Err(fault) = self.billing.check_default_price() {
             faults.push(format!("billing.default_part_price: {fault}"));
+        }
+        let return_url = &self.payments.return_url;
+        let is_web = return_url.starts_with("https://") || return_url.starts_with("http://");
+        if !return_url.is_empty() && !is_web {
+            faults.push("payments.return_url must begin with https:// or http://".to_owned());
         }
         if self.server.roles.is_empty() {
             faults.push("server.roles is empty: name api, worker or both".to_owned());

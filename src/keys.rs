@@ -43,6 +43,10 @@ pub enum Purpose {
     Ledger,
     /// Hashes of what was posted under a key.
     LedgerRequest,
+    /// Hashes of webhooks' bodies.
+    WebhookBody,
+    /// Seals of payment processors' secrets and keys.
+    Processor,
     /// The hash by which an installation knows its master key again.
     Installation,
 }
@@ -60,6 +64,8 @@ impl Purpose {
             Self::VoucherCode => b"heliograph/v1/voucher-code",
             Self::Ledger => b"heliograph/v1/ledger",
             Self::LedgerRequest => b"heliograph/v1/ledger-request",
+            Self::WebhookBody => b"heliograph/v1/webhook-body",
+            Self::Processor => b"heliograph/v1/processor",
             Self::Installation => b"heliograph/v1/installation",
         }
     }

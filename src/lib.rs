@@ -37,6 +37,8 @@ pub mod identity;
 pub mod billing;
 /// Messages: from acceptance to a truthful final status.
 pub mod messages;
+/// Payments through processors: what their webhooks prove.
+pub mod payments;
 /// The GraphQL contract.
 pub mod graphql;
 /// The HTTP edge: GraphQL over HTTP, SSE and WebSocket, health, the explorer.

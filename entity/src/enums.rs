@@ -234,6 +234,14 @@ stored_enum! {
         InvoiceUncollectible = 24,
         /// A part of an invoice was paid or taken off by a credit note.
         InvoiceReduced = 25,
+        /// A payment was collected.
+        PaymentSucceeded = 30,
+        /// A payment failed, was called off or ran out.
+        PaymentFailed = 31,
+        /// Some of a payment, or all, was given back.
+        PaymentRefunded = 32,
+        /// A payment is disputed, or a dispute moved money.
+        PaymentDisputed = 33,
     }
 }
 
@@ -344,6 +352,22 @@ stored_enum! {
 }
 
 stored_enum! {
+    /// Who processes payments.
+    ProcessorKind {
+        /// Stripe.
+        Stripe = 0,
+        /// Paystack.
+        Paystack = 1,
+        /// PayMongo.
+        PayMongo = 2,
+        /// Xendit.
+        Xendit = 3,
+        /// M-Pesa.
+        MPesa = 4,
+    }
+}
+
+stored_enum! {
     /// Where an invoice stands.
     InvoiceStatus {
         /// It can be changed, and has no number yet.
@@ -360,6 +384,22 @@ stored_enum! {
 }
 
 stored_enum! {
+    /// Where an event in the inbox stands.
+    WebhookState {
+        /// It is kept, and its facts are not folded yet.
+        Received = 0,
+        /// Its facts are folded.
+        Folded = 1,
+        /// A person has to look: the reason says why.
+        Parked = 2,
+        /// Folding it failed too often; a person can have it tried again.
+        Dead = 3,
+        /// It says nothing that matters here.
+        Ignored = 4,
+    }
+}
+
+stored_enum! {
     /// What a line of an invoice is for.
     InvoiceLineKind {
         /// Messages to one country, of one class, at one price; its amount is the ledger's.
@@ -368,5 +408,49 @@ stored_enum! {
         Item = 1,
         /// What rounding the lines of messages to the currency's minor unit adds or takes.
         Rounding = 2,
+    }
+}
+
+stored_enum! {
+    /// What a payment is for.
+    PaymentPurpose {
+        /// Money for the balance.
+        TopUp = 0,
+        /// An invoice.
+        Invoice = 1,
+        /// Nothing that is known here: the operator's, until its payment is found.
+        Unmatched = 2,
+    }
+}
+
+stored_enum! {
+    /// How a payment stands: what follows from its facts.
+    PaymentStatus {
+        /// Nothing happened yet.
+        Open = 0,
+        /// The payer has to do something.
+        ActionRequired = 1,
+        /// With the bank; may take days.
+        Processing = 2,
+        /// The last attempt failed; another may succeed.
+        AttemptFailed = 3,
+        /// Reserved at the bank, not collected.
+        Authorized = 4,
+        /// Collected.
+        Paid = 5,
+        /// Collected, and some of it given back.
+        PartlyRefunded = 6,
+        /// Collected, and all of it given back.
+        Refunded = 7,
+        /// Collected, and withdrawn for a dispute that is open.
+        Disputed = 8,
+        /// Collected, and lost in a dispute.
+        ChargedBack = 9,
+        /// Called off before anything was collected.
+        Canceled = 10,
+        /// Nobody paid in time.
+        Expired = 11,
+        /// The facts contradict each other: a person decides.
+        Conflicting = 12,
     }
 }

@@ -154,6 +154,10 @@ ids! {
     InvoiceId = "inv";
     /// A rate of a tax.
     TaxRateId = "tax";
+    /// An address that a payment processor posts to.
+    ProcessorId = "proc";
+    /// An event of a processor's in the inbox.
+    WebhookEventId = "whev";
     /// An entry of the event log.
     EventId = "evt";
     /// A running process of the program.

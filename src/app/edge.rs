@@ -18,9 +18,11 @@ use crate::graphql;
 use crate::http::{
     Authenticate, AuthenticationFailure, Caller, ConnectionSettings, Credential, EdgeSettings,
     File, FileRefusal, GraphqlLimits, GraphqlRequest, KeySetSource, NotReady, Rate, RateLimits,
-    Readiness, RequestContext, RequestId, Standing, Tenant,
+    Readiness, RequestContext, RequestId, Standing, Tenant, Webhook, WebhookAnswer, Webhooks,
 };
 use crate::identity::{Authenticated, ClientAddress, IdentityService};
+use crate::payments::raw_body::{RAW_BODY_BYTES_MAX, RawBody};
+use crate::payments::{Inbox, Post, Reception};
 
 /// Mutations that take a secret: one a request, so that limits count guesses. A test holds the list
 /// to the schema.
@@ -255,4 +257,32 @@ pub(super) fn jwks(identity: IdentityService) -> KeySetSource {
                 .ok()
         })
     })
+}
+
+/// Gives webhooks to the inbox.
+pub(super) struct PaymentWebhooks(pub(super) Inbox);
+
+#[async_trait]
+impl Webhooks for PaymentWebhooks {
+    fn bytes_max(&self) -> usize {
+        RAW_BODY_BYTES_MAX
+    }
+
+    async fn receive(&self, webhook: Webhook) -> WebhookAnswer {
+        // The edge has counted the bytes already.
+        let Ok(body) = RawBody::new(webhook.body) else { return WebhookAnswer::Unavailable };
+        let post = Post {
+            processor: &webhook.processor,
+            endpoint: &webhook.endpoint,
+            token: webhook.token.as_deref(),
+            headers: &webhook.headers,
+            body,
+        };
+        match self.0.receive(post).await {
+            Reception::Taken => WebhookAnswer::Taken,
+            Reception::Refused => WebhookAnswer::Refused,
+            Reception::UnknownEndpoint => WebhookAnswer::NotFound,
+            Reception::Unavailable => WebhookAnswer::Unavailable,
+        }
+    }
 }

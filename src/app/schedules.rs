@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::payments::FOLD;
 use crate::billing::invoices;
 use crate::billing::plans;
 use crate::jobs::Schedule;
 use crate::messages::{inbound_parts, sweeps};
+use crate::payments;
 
 /// All of it.
 pub(super) fn all() -> Vec<Schedule> {
@@ -39,6 +41,24 @@ pub(super) fn all() -> Vec<Schedule> {
         }),
         Schedule::new("invoices.mark_overdue", Duration::from_secs(600), |ctx| async move {
             invoices::mark_overdue(&ctx).await
+        }),
+        // Beside the doorbell, which wakes it at once.
+        Schedule::new(
+            FOLD,
+            Duration::from_secs(1),
+            |ctx| async move { payments::fold(&ctx).await },
+        ),
+        Schedule::new("payments.sweep_events", Duration::from_secs(300), |ctx| async move {
+            payments::sweep_events(&ctx).await
+        }),
+        Schedule::new("payments.poll", Duration::from_secs(30), |ctx| async move {
+            payments::poll_payments(&ctx).await
+        }),
+        Schedule::new("payments.purge_inbox", Duration::from_secs(3_600), |ctx| async move {
+            payments::purge_inbox(&ctx).await
+        }),
+        Schedule::new("payments.settle_unmatched", Duration::from_secs(600), |ctx| async move {
+            payments::settle_unmatched(&ctx).await
         }),
     ]
 }

@@ -16,6 +16,7 @@ use super::admin_billing::{self, SetCreditArgs, VerifyLedgerArgs};
 use super::admin_carrier::{self, AddCarrierArgs, ApproveSenderArgs, ListCarriersArgs};
 use super::admin_people::{self, RemovePersonArgs, SetRoleArgs};
 use super::admin_rates::{self, ImportRatesArgs};
+use super::admin_payments::{self, AddProcessorArgs, ListWebhooksArgs, RetryWebhookArgs};
 use super::failure::Failure;
 use super::store_args::StoreArgs;
 use crate::app::{self, AppParts};
@@ -43,6 +44,16 @@ enum Task {
     SetCredit(OnStore<SetCreditArgs>),
     VerifyLedger(OnStore<VerifyLedgerArgs>),
     ImportRates(OnStore<ImportRatesArgs>),
+    AddProcessor(OnStore<AddProcessorArgs>),
+    #[command(subcommand)]
+    Webhooks(Webhooks),
+}
+
+/// What payment processors told
+#[derive(Subcommand)]
+enum Webhooks {
+    List(OnStore<ListWebhooksArgs>),
+    Retry(OnStore<RetryWebhookArgs>),
 }
 
 /// A command with the flags that say where the store is.
@@ -92,6 +103,14 @@ pub(super) async fn run(args: AdminArgs) -> Result<ExitCode, Failure> {
         }
         Task::ImportRates(on) => {
             admin_rates::import_rates(&open(&on.store).await?, &on.command).await?
+        Task::AddProcessor(on) => {
+            admin_payments::add_processor(&open(&on.store).await?, &on.command).await?
+        }
+        Task::Webhooks(Webhooks::List(on)) => {
+            admin_payments::list_webhooks(&open(&on.store).await?, &on.command).await?
+        }
+        Task::Webhooks(Webhooks::Retry(on)) => {
+            admin_payments::retry_webhook(&open(&on.store).await?, &on.command).await?
         }
     };
     std::io::stdout().write_all(text.as_bytes()).map_err(Failure::new)?;

@@ -10,6 +10,7 @@ mod admin_billing;
 mod admin_carrier;
 mod admin_people;
 mod admin_rates;
+mod admin_payments;
 mod demo;
 mod doctor;
 mod failure;

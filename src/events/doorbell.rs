@@ -20,6 +20,10 @@ pub enum Topic {
     Carriers,
     /// The prices.
     Prices,
+    /// The list of payment processors.
+    Processors,
+    /// The inbox of payment webhooks.
+    Webhooks,
     /// Keys, sessions or roles of an account: what was read of them is stale.
     Credentials(AccountId),
 }
@@ -31,6 +35,8 @@ impl std::fmt::Display for Topic {
             Self::Queue(id) => write!(f, "queue/{id}"),
             Self::Carriers => f.write_str("carriers"),
             Self::Prices => f.write_str("prices"),
+            Self::Processors => f.write_str("processors"),
+            Self::Webhooks => f.write_str("webhooks"),
             Self::Credentials(id) => write!(f, "credentials/{id}"),
         }
     }
@@ -43,6 +49,8 @@ impl FromStr for Topic {
         match text {
             "carriers" => return Ok(Self::Carriers),
             "prices" => return Ok(Self::Prices),
+            "processors" => return Ok(Self::Processors),
+            "webhooks" => return Ok(Self::Webhooks),
             _ => {}
         }
         let (kind, id) = text.split_once('/').ok_or(())?;

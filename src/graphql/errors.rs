@@ -29,6 +29,10 @@ use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
     SendMessagesError,
 };
+use super::payments::{
+    AddProcessorError, RefundPaymentError, RetryWebhookEventError, RotateProcessorSecretError,
+    StartTopUpError,
+};
 use super::plans::{
     CreatePlanError, DeletePlanError, SubscribeAccountError, UnsubscribeAccountError,
     UpdatePlanError,
@@ -190,6 +194,16 @@ pub(crate) use user_error;
 pub enum UserError {
     /// Of `setCredit`.
     SetCredit(SetCreditError),
+    /// Of `startTopUp`.
+    StartTopUp(StartTopUpError),
+    /// Of `refundPayment`.
+    RefundPayment(RefundPaymentError),
+    /// Of `retryWebhookEvent`.
+    RetryWebhookEvent(RetryWebhookEventError),
+    /// Of `addProcessor`.
+    AddProcessor(AddProcessorError),
+    /// Of `rotateProcessorSecret`.
+    RotateProcessorSecret(RotateProcessorSecretError),
     /// Of `logIn`.
     LogIn(LogInError),
     /// Of `refreshSession`.

@@ -28,6 +28,7 @@ use futures::future::{BoxFuture, Shared};
 
 use super::errors::Answer;
 use crate::billing::{invoices, rate_cards};
+use super::payments::ProcessorRow;
 use crate::carriers::registry;
 use crate::ctx::Ctx;
 use crate::error::Failed;
@@ -112,6 +113,7 @@ loaders! {
     messages: MessageRow,
     people: PersonRow,
     rate_cards: RateCardRow,
+    processors: ProcessorRow,
     submissions: Submissions,
     texts: Text,
     timelines: Timeline,

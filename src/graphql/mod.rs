@@ -30,6 +30,8 @@ pub mod loaders;
 pub mod messages;
 /// Amounts.
 pub mod money;
+/// Payments.
+pub mod payments;
 /// The interface `Node`.
 pub mod node;
 /// Plans.
@@ -72,6 +74,7 @@ pub struct Query(
     vouchers::VouchersQuery,
     invoices::InvoicesQuery,
     invoices::TaxesQuery,
+    payments::PaymentsQuery,
     messages::MessagesQuery,
 );
 
@@ -94,6 +97,7 @@ pub struct Mutation(
     vouchers::VouchersMutation,
     invoices::InvoicesMutation,
     invoices::TaxesMutation,
+    payments::PaymentsMutation,
     messages::MessagesMutation,
 );
 

@@ -3,8 +3,8 @@
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
     self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, InvoiceId,
-    MessageId, PersonId, PlanId, RateCardId, RouteId, SenderId, SessionId, TaxRateId, TransferId,
-    VoucherBatchId,
+    MessageId, PaymentId, PersonId, PlanId, ProcessorId, RateCardId, RouteId, SenderId, SessionId, TaxRateId, TransferId,
+    VoucherBatchId, WebhookEventId,
 };
 
 use super::call;
@@ -17,6 +17,7 @@ use super::ledger::LedgerEntry;
 use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, RateCardRow, load};
 use super::messages::events::{Event, MessageReceived, MessageStatusChanged, seq_of};
 use super::messages::{InboundMessage, Message};
+use super::payments::{Payment, PaymentProcessor, WebhookEvent};
 use super::plans::Plan;
 use super::rate_cards::RateCard;
 use super::routes::Route;
@@ -25,7 +26,7 @@ use super::vouchers::VoucherBatch;
 use crate::billing::{plans, vouchers};
 use crate::error::Failed;
 use crate::messages::live;
-use crate::{billing, identity, routing, senders};
+use crate::{billing, identity, payments, routing, senders};
 
 /// Ids that one `nodes` takes.
 pub const NODES_MAX: usize = 100;
@@ -60,6 +61,12 @@ pub enum Node {
     Message(Message),
     /// `inb_…`
     InboundMessage(InboundMessage),
+    /// `pay_…`
+    Payment(Payment),
+    /// `proc_…`
+    PaymentProcessor(PaymentProcessor),
+    /// `whev_…`
+    WebhookEvent(WebhookEvent),
     /// `evt_…`
     MessageStatusChanged(MessageStatusChanged),
     /// `evt_…`
@@ -151,6 +158,17 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         }
         InboundMessageId::PREFIX => {
             InboundMessage::load(context, parse_id(id)?).await?.map(Node::InboundMessage)
+        }
+        PaymentId::PREFIX => {
+            payments::payment(ctx, parse_id(id)?).await?.map(|row| Node::Payment(Payment(row)))
+        }
+        ProcessorId::PREFIX => {
+            let found = payments::processor(ctx, parse_id(id)?).await?;
+            found.map(|row| Node::PaymentProcessor(PaymentProcessor(row)))
+        }
+        WebhookEventId::PREFIX => {
+            let found = payments::webhook(ctx, parse_id(id)?).await?;
+            found.map(|row| Node::WebhookEvent(WebhookEvent(row)))
         }
         EventId::PREFIX => find_event(context, parse_id(id)?).await?,
         InvoiceId::PREFIX => Invoice::load(context, parse_id(id)?).await?.map(Node::Invoice),

@@ -33,6 +33,7 @@ mod negotiate;
 mod open;
 mod operation;
 mod origin;
+mod payment_hooks;
 mod peer;
 mod probes;
 mod request_id;
@@ -47,7 +48,7 @@ use std::sync::Arc;
 
 use async_graphql::Executor;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 
 /// A GraphQL request, for [`RequestContext::attach`].
 pub use async_graphql::Request as GraphqlRequest;
@@ -59,6 +60,7 @@ pub use axum::Router;
 pub use fault::ErrorCode;
 pub use files::{File, FileRefusal};
 pub use limiter::{Limiter, Metering};
+pub use payment_hooks::{Webhook, WebhookAnswer, Webhooks};
 pub use peer::Peer;
 pub use probes::{KeySetSource, NotReady, Probes, Readiness, TextSource};
 pub use request_id::RequestId;
@@ -77,6 +79,8 @@ pub struct Edge<E> {
     pub probes: Probes,
     /// The JSON Web Key Set for `/.well-known/jwks.json` (RFC 7517).
     pub jwks: KeySetSource,
+    /// Takes the webhooks of payment processors; without it their paths do not exist.
+    pub webhooks: Option<Arc<dyn Webhooks>>,
     /// Limits, environment, origins, field lists.
     pub settings: EdgeSettings,
     /// What callers may still spend and open.
@@ -94,7 +98,7 @@ impl<E> Edge<E> {
     }
 }
 
-/// The routes of the edge. Other edges (payment hooks, carrier callbacks) merge theirs into it.
+/// The routes of the edge.
 pub fn router<E: Executor>(edge: Edge<E>) -> Router {
     let edge = Arc::new(edge);
     let graphql = get(graphql::get::<E>).post(graphql::post::<E>).fallback(graphql::wrong_method);
@@ -103,6 +107,12 @@ pub fn router<E: Executor>(edge: Edge<E>) -> Router {
         .route("/.well-known/jwks.json", get(probes::jwks::<E>))
         .route("/invoices/{id}/pdf", get(files::invoice_pdf::<E>))
         .merge(probes::routes(edge.probes.clone()));
+    if edge.webhooks.is_some() {
+        let hook = || post(payment_hooks::post::<E>);
+        router = router
+            .route("/hooks/{processor}/{endpoint}", hook())
+            .route("/hooks/{processor}/{endpoint}/{token}", hook());
+    }
     if edge.settings.environment == Environment::Development {
         router = router.merge(explorer::routes());
     }

@@ -53,6 +53,10 @@ pub enum CursorKind {
     Plans = 44,
     /// Invoices, newest first.
     Invoices = 45,
+    /// Payments of an account, newest first.
+    Payments = 30,
+    /// Webhooks of payment processors, newest first.
+    WebhookEvents = 31,
 }
 
 /// Why a text is not a cursor of the wanted kind.

@@ -1,6 +1,8 @@
 //! Pure value types that parse on construction. No store, no clock, no network, and no knowledge
 //! of carriers; everything above may use them.
 
+/// Finds payment card numbers in any text.
+pub mod card_detector;
 /// Opaque positions for paging and streams.
 pub mod cursor;
 /// The magic test recipients and the scripts that a simulated carrier plays for them.

@@ -114,6 +114,38 @@ fn carriers_are_set_up_from_a_shell_and_doctor_tries_to_reach_them() {
 }
 
 #[test]
+fn processors_are_connected_and_webhooks_listed_from_a_shell() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let (secret, key) = (directory.path().join("secret"), directory.path().join("key"));
+    std::fs::write(&secret, "whsec_shell\n").unwrap();
+    std::fs::write(&key, "sk_test_shell\n").unwrap();
+    let add = |secret: &Path| {
+        heliograph(&["admin", "add-processor", "--json", "--kind", "stripe"])
+            .args(["--secret-file", path(secret), "--api-key-file", path(&key)])
+            .args(["--base-url", "http://127.0.0.1:1", "--data-dir", path(&data_dir)])
+            .output()
+            .unwrap()
+    };
+    let added = add(&secret);
+    assert!(added.status.success(), "{}", text(&added.stderr));
+    let answer: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();
+    assert!(answer["processorId"].as_str().unwrap().starts_with("proc_"), "{answer}");
+    assert!(answer["webhookPath"].as_str().unwrap().starts_with("/hooks/stripe/"), "{answer}");
+    assert!(!answer.to_string().contains("shell"), "{answer}");
+    assert_eq!(add(&directory.path().join("missing")).status.code(), Some(2));
+    let admin = |task: &[&str]| {
+        let command = [&["admin", "webhooks"], task, &["--data-dir", path(&data_dir)]].concat();
+        run(&command)
+    };
+    let listed = admin(&["list", "--json", "--state", "parked"]);
+    assert_eq!(text(&listed.stdout), "[]\n", "{}", text(&listed.stderr));
+    let unknown = admin(&["retry", "whev_00000000000000000000000000"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("there is no such webhook"));
+}
+
+#[test]
 fn wrong_settings_and_flags_end_with_code_2() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("settings.toml");

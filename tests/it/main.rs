@@ -37,6 +37,8 @@ mod messages_api;
 mod official_clients;
 mod operations;
 mod row_security;
+mod payment_flows;
+mod payments;
 mod schema;
 mod senders;
 mod smpp_client;

@@ -3,7 +3,7 @@
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageAccounts,
     ManageApiKeys, ManageBillingProfile, ManageCarriers, ManageCredit, ManageInvoices,
-    ManageOwnSessions, ManagePrices, ManageSenders, Pay, ReadAccount, ReadAllAccounts,
+    ManageOwnSessions, ManagePrices, ManageProcessors, ManageSenders, Pay, ReadAccount, ReadAllAccounts,
     ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages,
     ReadSenders, SendMessages,
 };
@@ -39,6 +39,9 @@ pub enum Kind {
     InboundMessage,
     Invoice,
     TaxRate,
+    Payment,
+    PaymentProcessor,
+    WebhookEvent,
 }
 
 /// Something that can be asked for.
@@ -114,6 +117,19 @@ pub const FIELDS: &[Field] = &[
         To(ReadAllBilling),
         Kind::Account,
         "query($id: ID!) { accountBilling(accountId: $id) { balance { posted } } }",
+    ),
+    unnamed("Query.payments", To(ReadBilling), "{ payments { nodes { id } totalCount } }"),
+    of_account(
+        "Query.payment",
+        To(ReadBilling),
+        Kind::Payment,
+        "query($id: ID!) { payment(id: $id) { id status } }",
+    ),
+    unnamed("Query.processors", To(ManageProcessors), "{ processors { id } }"),
+    unnamed(
+        "Query.webhookEvents",
+        To(ReadAllBilling),
+        "{ webhookEvents { nodes { id } totalCount } }",
     ),
     unnamed("Query.accountBalance", To(ReadBilling), "{ accountBalance { posted } }"),
     unnamed("Query.messages", To(ReadMessages), "{ messages { nodes { id } } }"),
@@ -347,6 +363,39 @@ pub const FIELDS: &[Field] = &[
             results { error { code } } userErrors { code } } }",
     ),
     unnamed(
+        "Mutation.startTopUp",
+        To(Pay),
+        "mutation { startTopUp(input: { idempotencyKey: \"\", amount: \"1\", currency: \"USD\",
+            processor: STRIPE }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.refundPayment",
+        To(ManageCredit),
+        Kind::Payment,
+        "mutation($id: ID!) { refundPayment(input: { idempotencyKey: \"\", paymentId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.retryWebhookEvent",
+        To(ManageCredit),
+        Kind::WebhookEvent,
+        "mutation($id: ID!) { retryWebhookEvent(input: { webhookEventId: $id }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.addProcessor",
+        To(ManageProcessors),
+        "mutation { addProcessor(input: { kind: STRIPE, webhookSecret: \"\" }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.rotateProcessorSecret",
+        To(ManageProcessors),
+        Kind::PaymentProcessor,
+        "mutation($id: ID!) { rotateProcessorSecret(input: { processorId: $id, webhookSecret: \"\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
         "Mutation.setCredit",
         To(ManageCredit),
         "mutation { setCredit(input: { accountId: \"acct_00000000000000000000000000\", limit: \"-1\" }) {
@@ -537,6 +586,15 @@ pub const NODES: &[NodeKind] = &[
     NodeKind { outside: Some(ReadCarriers), ..inside("Route", Kind::Route, ReadCarriers) },
     inside("Message", Kind::Message, ReadMessages),
     inside("InboundMessage", Kind::InboundMessage, ReadMessages),
+    NodeKind { outside: Some(ReadAllBilling), ..inside("Payment", Kind::Payment, ReadBilling) },
+    NodeKind {
+        outside: Some(ManageProcessors),
+        ..inside("PaymentProcessor", Kind::PaymentProcessor, ManageProcessors)
+    },
+    NodeKind {
+        outside: Some(ReadAllBilling),
+        ..inside("WebhookEvent", Kind::WebhookEvent, ReadAllBilling)
+    },
     inside("MessageStatusChanged", Kind::StatusEvent, ReadMessages),
     inside("MessageReceived", Kind::ReceivedEvent, ReadMessages),
     NodeKind { outside: Some(ReadAllBilling), ..inside("Invoice", Kind::Invoice, ReadBilling) },

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use entity::enums::{EventKind, KeyMode};
-use entity::ids::AccountId;
-use entity::inbound_message;
+use entity::enums::{EventKind, KeyMode, PaymentPurpose, PaymentStatus, WebhookState};
+use entity::ids::{AccountId, PaymentId};
+use entity::{inbound_message, payment, webhook_event};
 use heliograph::authz::{Actor, Scope};
 use heliograph::billing::invoices::{self, NewLine, NewTaxRate};
 use heliograph::billing::plans::{self, NewPlan};
@@ -28,6 +28,7 @@ use uuid::Uuid;
 use super::callers::{Caller, Who};
 use super::fields::{Field, Kind, Reach};
 use crate::identity::{EMAIL, PASSWORD, log_in, secret, sign_up};
+use crate::payment_flows::world::add_stripe;
 use crate::support::Served;
 
 const SENDER: &str = "LAMPS";
@@ -105,6 +106,7 @@ impl Objects {
             (Kind::Message, message),
             (Kind::InboundMessage, inbound),
         ]);
+        ids.extend(pay(node, account_id).await);
         let reader = Caller::new("reader", Some(key.1), Who::Nobody);
         for (kind, name) in
             [(Kind::StatusEvent, "MessageStatusChanged"), (Kind::ReceivedEvent, "MessageReceived")]
@@ -196,6 +198,59 @@ async fn bill(operator: &Ctx, account_id: AccountId) -> (String, String) {
     let rate = NewTaxRate { name: "VAT".to_owned(), percentage: amount, country: None };
     let rate = invoices::create_tax_rate(operator, rate).await.unwrap();
     (draft.id.to_string(), rate.id.to_string())
+}
+
+/// A processor, a payment of the account, and something that the processor told.
+async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 3] {
+    let platform = node.platform();
+    let operator = node.ctx_as(Actor::CommandLine);
+    let endpoint = add_stripe(&operator, None).await;
+    let (now, id): (_, PaymentId) = (platform.clock.now(), platform.ids.next());
+    let payment = payment::Model {
+        account_id,
+        id,
+        purpose: PaymentPurpose::TopUp,
+        endpoint_id: endpoint.id,
+        amount_micros: 25_000_000,
+        currency: "USD".to_owned(),
+        status: PaymentStatus::Open,
+        redirect_url: None,
+        facts: "{}".to_owned(),
+        posted: "{}".to_owned(),
+        idempotency_key: None,
+        input_mac: None,
+        polls: 0,
+        next_poll_at_ms: None,
+        stale: false,
+        version: 1,
+        created_at_ms: now,
+        updated_at_ms: now,
+    };
+    let told = webhook_event::Model {
+        id: platform.ids.next(),
+        endpoint_id: endpoint.id,
+        event_id: "evt_1".to_owned(),
+        body_mac: None,
+        event_type: "unknown".to_owned(),
+        facts: "[]".to_owned(),
+        state: WebhookState::Ignored,
+        attempts: 0,
+        next_at_ms: now,
+        reason: None,
+        occurred_at_ms: None,
+        received_at_ms: now,
+    };
+    let told_id = told.id;
+    let db = platform.db.migrator();
+    let insert = payment::Entity::insert(payment.into_active_model());
+    insert.exec_without_returning(db).await.unwrap();
+    let insert = webhook_event::Entity::insert(told.into_active_model());
+    insert.exec_without_returning(db).await.unwrap();
+    [
+        (Kind::Payment, id.to_string()),
+        (Kind::PaymentProcessor, endpoint.id.to_string()),
+        (Kind::WebhookEvent, told_id.to_string()),
+    ]
 }
 
 /// A message from a phone.

@@ -68,6 +68,10 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO voucher_throttle VALUES ('{a}', 0, 0, 0)",
     "INSERT INTO plan VALUES ('{a}', '{a}', 'USD', 0, NULL, 1, 0, 0)",
     "INSERT INTO subscription VALUES ('{a}', '{a}', 0, 0, 0, NULL)",
+    "INSERT INTO processor_endpoint VALUES ('{a}', 0, '{simple}', '', NULL, NULL, NULL, true, 0, 1, \
+     0, 0)",
+    "INSERT INTO payment VALUES ('{a}', '{a}', 0, '{a}', 0, 'USD', 0, NULL, '', '', NULL, NULL, 0, \
+     NULL, false, 1, 0, 0)",
     "INSERT INTO billing_account VALUES ('{a}', 'USD', 0, NULL, 1, 0, 0)",
     "INSERT INTO billing_profile VALUES ('{a}', 'A', '1', NULL, 'C', NULL, NULL, 'GB', 'a@b', 1, \
      0, 0)",
@@ -95,6 +99,9 @@ const OF_PLATFORM: &[&str] = &[
     "INSERT INTO inbound_part VALUES ('{a}', 1, '{a}', '+44', '+45', 1, 2, '', false, 0)",
     "INSERT INTO rate_card VALUES ('{a}', 'r', 'USD', true, 1, 0, 0)",
     "INSERT INTO rate VALUES ('{a}', '44', -1, 0, 0)",
+    "INSERT INTO webhook_event VALUES ('{a}', '{a}', 'e', NULL, '', '', 0, 0, 0, NULL, NULL, 0)",
+    "INSERT INTO payment_object VALUES ('{a}', 'o', '{a}')",
+    "INSERT INTO payout VALUES ('{a}', 'o', '', 0, 0)",
     "INSERT INTO job_lease VALUES ('j', '{a}', 0)",
     "INSERT INTO installation VALUES (1, '', 0)",
 ];
@@ -104,6 +111,7 @@ pub async fn fill(house: &TestHouse) {
     for account in [OWN, STRANGER] {
         for sql in OF_ACCOUNT {
             let sql = sql.replace("{a}", &account.0.to_string());
+            let sql = sql.replace("{simple}", &account.0.simple().to_string());
             house.execute(&sql.replace("{hex}", &account.0.simple().to_string()), []).await;
         }
     }

@@ -1,0 +1,10 @@
+//! Payments on both stores: webhooks in, books out.
+
+mod books;
+mod card_sweep;
+mod contract;
+mod hooks;
+mod fake_stripe;
+mod sweeps;
+mod top_ups;
+pub mod world;

@@ -1,0 +1,247 @@
+//! The same facts give the same books, in whatever order, however often, and across a crash.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use entity::enums::{BookKind, EventKind, PaymentStatus};
+use futures::FutureExt;
+use heliograph::ctx::{Ctx, Platform};
+use heliograph::payments;
+use serde_json::{Value, json};
+
+use super::world::{World, event, life, sums_about, sums_of_all, sums_of_life, verify_ledger};
+use crate::support::{TestHouse, both_stores};
+
+/// Of the 720 orders of six events, every so many is tried through the store.
+const ORDERS_STEP: usize = 14;
+
+/// The `n`-th order of a list.
+fn nth_order<T: Clone>(items: &[T], mut n: usize) -> Vec<T> {
+    let mut left = items.to_vec();
+    let mut order = Vec::new();
+    while !left.is_empty() {
+        let at = n % left.len();
+        n /= left.len();
+        order.push(left.remove(at));
+    }
+    order
+}
+
+async fn suspense_rows(house: &TestHouse) -> i64 {
+    house
+        .value("SELECT COUNT(*) FROM payment WHERE purpose = 2", Vec::<sea_orm::Value>::new())
+        .await
+}
+
+both_stores! {
+    async fn every_order_gives_the_same_books(house: TestHouse) {
+        let world = World::new(&house).await;
+        for n in (0..720).step_by(ORDERS_STEP) {
+            let id = world.start(25_000_000, "USD").await;
+            let events = nth_order(&life(&format!("Order{n}"), id), n);
+            for (at, event) in events.iter().enumerate() {
+                world.take(event).await;
+                // Some folded one by one, some together.
+                if (n + at) % 3 != 0 {
+                    world.fold().await;
+                }
+                // Twice, and an old one again.
+                world.take(event).await;
+                world.take(&events[at / 2]).await;
+            }
+            world.fold().await;
+            assert_eq!(sums_about(&house, id).await, sums_of_life(), "order {n}");
+            assert_eq!(world.payment(id).await.status, PaymentStatus::Disputed, "order {n}");
+        }
+        assert_eq!(suspense_rows(&house).await, 0, "all that was unmatched was absorbed");
+        verify_ledger(&world).await;
+    }
+
+    async fn money_of_nobody_waits_goes_to_suspense_and_is_cleared(house: TestHouse) {
+        let world = World::new(&house).await;
+        let id = world.start(25_000_000, "USD").await;
+        let events = life("Late", id);
+        // The charge, the refund and the dispute name no payment of ours.
+        for at in [1, 4, 5] {
+            world.take(&events[at]).await;
+        }
+        world.fold().await;
+        assert_eq!(sums_of_all(&house).await.len(), 0, "it waits first");
+        house.hand.advance(std::time::Duration::from_secs(3_700));
+        payments::settle_unmatched(&world.system()).await.expect("settles");
+        let sums = sums_of_all(&house).await;
+        assert_eq!(sums.get(&BookKind::Suspense), Some(&10_000_000), "{sums:?}");
+        assert_eq!(sums.get(&BookKind::Customer), None, "{sums:?}");
+        payments::settle_unmatched(&world.system()).await.expect("settles");
+        assert_eq!(sums_of_all(&house).await, sums, "once is enough");
+        for at in [0, 2, 3] {
+            world.take(&events[at]).await;
+        }
+        world.fold().await;
+        assert_eq!(sums_of_all(&house).await, sums_of_life());
+        assert_eq!(suspense_rows(&house).await, 0);
+        verify_ledger(&world).await;
+    }
+
+    async fn a_crash_after_any_statement_changes_nothing(house: TestHouse) {
+        let world = World::new(&house).await;
+        let mut crashes = 0;
+        for crash_after in 1..200 {
+            let id = world.start(25_000_000, "USD").await;
+            for event in life(&format!("Crash{crash_after}"), id) {
+                world.take(&event).await;
+            }
+            let count = Arc::new(AtomicUsize::new(0));
+            let crashed = {
+                let db = house.platform.db.clone().observed({
+                    let count = Arc::clone(&count);
+                    move |_| {
+                        let run = count.fetch_add(1, Ordering::Relaxed) + 1;
+                        assert!(run != crash_after, "the process dies here");
+                    }
+                });
+                let platform = Arc::new(Platform { db, ..Platform::clone(&house.platform) });
+                let ctx = Ctx::system(platform, "test");
+                AssertUnwindSafe(payments::fold(&ctx)).catch_unwind().await.is_err()
+            };
+            world.fold().await;
+            assert_eq!(sums_about(&house, id).await, sums_of_life(), "after {crash_after}");
+            if !crashed {
+                break;
+            }
+            crashes += 1;
+        }
+        assert!((10..199).contains(&crashes), "{crashes} crashes");
+        verify_ledger(&world).await;
+    }
+
+    async fn a_refund_that_fails_is_taken_back(house: TestHouse) {
+        let world = World::new(&house).await;
+        let id = world.start(25_000_000, "USD").await;
+        let mut events = life("Fail", id);
+        events.truncate(5);
+        for event in &events {
+            world.take(event).await;
+        }
+        world.fold().await;
+        assert_eq!(world.payment(id).await.status, PaymentStatus::PartlyRefunded);
+        let failed = event("evt_FailLater", "refund.failed", json!({
+            "id": "re_Fail", "amount": 500, "currency": "usd", "charge": "ch_Fail",
+            "payment_intent": "pi_Fail", "status": "failed",
+        }));
+        world.take(&failed).await;
+        world.fold().await;
+        // What it said before comes late, under another event: nothing changes.
+        let mut late = events[4].clone();
+        late["id"] = json!("evt_FailLate");
+        late["type"] = json!("refund.updated");
+        world.take(&late).await;
+        world.fold().await;
+        let sums = sums_about(&house, id).await;
+        assert_eq!(sums.get(&BookKind::Customer), Some(&25_000_000), "{sums:?}");
+        assert_eq!(world.payment(id).await.status, PaymentStatus::Paid);
+    }
+
+    async fn currencies_without_subunits_are_counted_as_stripe_counts_them(house: TestHouse) {
+        let world = World::new(&house).await;
+        // Stripe sends yen in whole units, and shillings of Uganda in hundredths.
+        for (currency, units, micros) in
+            [("JPY", 2_500, 2_500_000_000_i64), ("UGX", 250_000, 2_500_000_000)]
+        {
+            let id = world.start(micros, currency).await;
+            let name = format!("Zero{currency}");
+            let paid = event(&format!("evt_{name}"), "payment_intent.succeeded", json!({
+                "id": format!("pi_{name}"), "amount": units, "amount_received": units,
+                "amount_capturable": 0, "currency": currency.to_lowercase(),
+                "metadata": { "heliograph_payment_id": id.to_string() },
+            }));
+            world.take(&paid).await;
+            world.fold().await;
+            let sums = sums_about(&house, id).await;
+            assert_eq!(sums.get(&BookKind::Customer), Some(&micros), "{currency}");
+        }
+    }
+
+    async fn another_currency_than_the_payment_s_is_a_conflict(house: TestHouse) {
+        let world = World::new(&house).await;
+        let id = world.start(25_000_000, "EUR").await;
+        world.take(&life("Other", id)[0]).await;
+        world.fold().await;
+        assert_eq!(world.payment(id).await.status, PaymentStatus::Conflicting);
+        assert_eq!(sums_about(&house, id).await.len(), 0);
+    }
+
+    async fn payouts_leave_the_clearing_and_come_back(house: TestHouse) {
+        let world = World::new(&house).await;
+        let payout = |id: &str, kind: &str, status: &str| {
+            event(id, kind, json!({
+                "id": "po_1", "amount": 7_000, "currency": "usd", "status": status,
+            }))
+        };
+        let (paid, failed) = (
+            payout("evt_po2", "payout.paid", "paid"),
+            payout("evt_po3", "payout.failed", "failed"),
+        );
+        world.take(&payout("evt_po1", "payout.created", "pending")).await;
+        world.fold().await;
+        assert_eq!(sums_of_all(&house).await.len(), 0);
+        world.take(&paid).await;
+        world.fold().await;
+        let sums = sums_of_all(&house).await;
+        assert_eq!(sums.get(&BookKind::Bank), Some(&-70_000_000), "{sums:?}");
+        assert_eq!(sums.get(&BookKind::Clearing), Some(&70_000_000), "{sums:?}");
+        world.take(&failed).await;
+        world.fold().await;
+        assert_eq!(sums_of_all(&house).await.len(), 0);
+        verify_ledger(&world).await;
+    }
+
+    async fn the_account_is_told_once_of_each_turn(house: TestHouse) {
+        let world = World::new(&house).await;
+        let id = world.start(25_000_000, "USD").await;
+        for _ in 0..2 {
+            for event in life("Told", id) {
+                world.take(&event).await;
+                world.fold().await;
+            }
+        }
+        let rows = house
+            .rows(
+                "SELECT kind FROM event WHERE account_id = $1 AND subject_id = $2 ORDER BY seq",
+                vec![world.account_id.0.into(), id.0.into()],
+            )
+            .await;
+        let kinds: Vec<EventKind> =
+            rows.iter().map(|row| row.try_get("", "kind").expect("a kind")).collect();
+        let expected = [
+            EventKind::PaymentSucceeded,
+            EventKind::PaymentRefunded,
+            EventKind::PaymentDisputed,
+        ];
+        assert_eq!(kinds, expected);
+    }
+
+    async fn two_payments_that_share_an_object_are_left_to_a_person(house: TestHouse) {
+        let world = World::new(&house).await;
+        let (one, other) = (world.start(25_000_000, "USD").await, world.start(25_000_000, "USD").await);
+        world.take(&life("Shared", one)[0]).await;
+        let mut second: Value = life("Shared", other)[0].clone();
+        second["id"] = json!("evt_SharedSecond");
+        world.take(&second).await;
+        world.fold().await;
+        let reason: String = house
+            .value("SELECT reason FROM webhook_event WHERE state = 2", Vec::<sea_orm::Value>::new())
+            .await;
+        assert_eq!(reason, "TWO_PAYMENTS");
+        assert_eq!(sums_about(&house, one).await.get(&BookKind::Customer), Some(&25_000_000));
+        assert_eq!(sums_about(&house, other).await.len(), 0);
+    }
+}
+
+#[test]
+fn orders_are_all_different() {
+    let orders: std::collections::BTreeSet<_> =
+        (0..720).map(|n| nth_order(&[1, 2, 3, 4, 5, 6], n)).collect();
+    assert_eq!(orders.len(), 720);
+}
