@@ -14,9 +14,9 @@ use super::admin_account::{
 };
 use super::admin_billing::{self, SetCreditArgs, VerifyLedgerArgs};
 use super::admin_carrier::{self, AddCarrierArgs, ApproveSenderArgs, ListCarriersArgs};
+use super::admin_payments::{self, AddProcessorArgs, ListWebhooksArgs, RetryWebhookArgs};
 use super::admin_people::{self, RemovePersonArgs, SetRoleArgs};
 use super::admin_rates::{self, ImportRatesArgs};
-use super::admin_payments::{self, AddProcessorArgs, ListWebhooksArgs, RetryWebhookArgs};
 use super::failure::Failure;
 use super::store_args::StoreArgs;
 use crate::app::{self, AppParts};
@@ -103,6 +103,7 @@ pub(super) async fn run(args: AdminArgs) -> Result<ExitCode, Failure> {
         }
         Task::ImportRates(on) => {
             admin_rates::import_rates(&open(&on.store).await?, &on.command).await?
+        }
         Task::AddProcessor(on) => {
             admin_payments::add_processor(&open(&on.store).await?, &on.command).await?
         }

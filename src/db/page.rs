@@ -5,8 +5,8 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, InboundMessageId, InvoiceId, MessageId, PaymentId, PersonId, PlanId,
-    RateCardId, SenderId, SessionId, VoucherBatchId, WebhookEventId,
+    AccountId, ApiKeyId, CarrierId, InboundMessageId, InvoiceId, MessageId, PaymentId, PersonId,
+    PlanId, RateCardId, SenderId, SessionId, VoucherBatchId, WebhookEventId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{

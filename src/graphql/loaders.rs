@@ -27,8 +27,8 @@ use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
 use super::errors::Answer;
-use crate::billing::{invoices, rate_cards};
 use super::payments::ProcessorRow;
+use crate::billing::{invoices, rate_cards};
 use crate::carriers::registry;
 use crate::ctx::Ctx;
 use crate::error::Failed;

@@ -3,8 +3,8 @@
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
     self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, InvoiceId,
-    MessageId, PaymentId, PersonId, PlanId, ProcessorId, RateCardId, RouteId, SenderId, SessionId, TaxRateId, TransferId,
-    VoucherBatchId, WebhookEventId,
+    MessageId, PaymentId, PersonId, PlanId, ProcessorId, RateCardId, RouteId, SenderId, SessionId,
+    TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
 };
 
 use super::call;

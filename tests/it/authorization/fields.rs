@@ -3,9 +3,9 @@
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageAccounts,
     ManageApiKeys, ManageBillingProfile, ManageCarriers, ManageCredit, ManageInvoices,
-    ManageOwnSessions, ManagePrices, ManageProcessors, ManageSenders, Pay, ReadAccount, ReadAllAccounts,
-    ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText, ReadMessages,
-    ReadSenders, SendMessages,
+    ManageOwnSessions, ManagePrices, ManageProcessors, ManageSenders, Pay, ReadAccount,
+    ReadAllAccounts, ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText,
+    ReadMessages, ReadSenders, SendMessages,
 };
 
 use self::Access::{Everybody, To};
