@@ -29,9 +29,11 @@ use crate::payments::{Inbox, Post, Reception};
 pub const SENSITIVE_MUTATIONS: &[&str] = &[
     "acceptOwnerLink",
     "addCarrier",
+    "addProcessor",
     "logIn",
     "redeemVoucher",
     "refreshSession",
+    "rotateProcessorSecret",
     "signUp",
     "updateCarrier",
 ];
