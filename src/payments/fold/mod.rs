@@ -2,7 +2,7 @@
 //!
 //! Runs on one node at a time, under the lease of its job. A batch of webhooks is one transaction;
 //! one that cannot be folded is tried alone, so that it holds up no other. Locks go payment →
-//! wallet → event counter.
+//! invoice → wallet → event counter.
 
 mod working;
 

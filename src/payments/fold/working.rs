@@ -7,19 +7,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::enums::{BookKind, EventKind, PaymentPurpose, PaymentStatus};
-use entity::ids::{AccountId, PaymentId, ProcessorId};
+use entity::ids::{AccountId, InvoiceId, PaymentId, ProcessorId};
 use entity::time::UnixMillis;
 use entity::{payment, payment_object, payout};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set, Unchanged};
 
 use super::{FoldError, UNMATCHED_WAIT_MS};
-use crate::billing::NewTransfer;
+use crate::billing::{NewTransfer, invoices};
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::error::{Error, Failed};
 use crate::events::NewEvent;
-use crate::payments::books::{Place, Posted, desired, desired_payout};
+use crate::payments::books::{Place, Posted, desired, desired_payout, kept};
 use crate::payments::facts::{
     CurrencyConflict, DisputeFacts, Fact, ObjectId, PaymentFacts, PayoutFacts, merge,
 };
@@ -211,6 +211,9 @@ impl<'a> Working<'a> {
             version: 0,
             created_at_ms: self.now,
             updated_at_ms: self.now,
+            invoice_id: None,
+            saves_method: false,
+            payment_method_id: None,
         };
         let known = Known {
             row,
@@ -333,10 +336,12 @@ impl<'a> Working<'a> {
         let is_unmatched = row.purpose == PaymentPurpose::Unmatched;
         let has_waited = self.now.since(row.created_at_ms) >= UNMATCHED_WAIT_MS;
         let mut status = facts.status();
+        let mut is_posted = false;
         match desired(&facts, row.currency.parse().ok()) {
             Ok(wanted) if status != PaymentStatus::Conflicting => {
                 if !is_unmatched || has_waited {
                     effects.transfers.extend(self.place(&row).transfers(&mut posted, &wanted));
+                    is_posted = true;
                 }
             }
             Ok(_) | Err(CurrencyConflict) => status = PaymentStatus::Conflicting,
@@ -350,10 +355,27 @@ impl<'a> Working<'a> {
             row.next_poll_at_ms = row.next_poll_at_ms.filter(|_| !has_waited);
         } else {
             effects.events.extend(self.news(&row, &before, &facts));
+            if let Some(invoice_id) = row.invoice_id.filter(|_| is_posted) {
+                effects.events.extend(self.pay_invoice(&row, invoice_id, &posted).await?);
+            }
             row.next_poll_at_ms = next_poll(&row, &facts, self.now);
         }
         self.store(row, is_new).await?;
         Ok(())
+    }
+
+    /// What the ledger has of a payment pays its invoice, as far as something is due of it; the rest
+    /// is the account's credit. In the transaction that posts it, and before: the invoice's row is
+    /// locked before the wallet's.
+    async fn pay_invoice(
+        &self,
+        row: &payment::Model,
+        invoice_id: InvoiceId,
+        posted: &Posted,
+    ) -> Result<Option<NewEvent>, Failed> {
+        let (account_id, amount) = (row.account_id, kept(posted));
+        let paid = invoices::allocate(self.tx, self.now, account_id, invoice_id, row.id, amount);
+        Ok(paid.await?.and_then(|allocation| allocation.event))
     }
 
     async fn store(&self, row: payment::Model, is_new: bool) -> Result<(), DbErr> {
