@@ -234,6 +234,8 @@ stored_enum! {
         InvoiceUncollectible = 24,
         /// A part of an invoice was paid or taken off by a credit note.
         InvoiceReduced = 25,
+        /// A payment of an invoice went back: more of it is due again.
+        InvoiceReopened = 26,
         /// A payment was collected.
         PaymentSucceeded = 30,
         /// A payment failed, was called off or ran out.
@@ -242,6 +244,8 @@ stored_enum! {
         PaymentRefunded = 32,
         /// A payment is disputed, or a dispute moved money.
         PaymentDisputed = 33,
+        /// Automatic top-up ended without having been asked to.
+        AutomaticTopUpEnded = 34,
     }
 }
 
@@ -326,6 +330,18 @@ stored_enum! {
         Reversal = 17,
         /// Money whose owner was found.
         SuspenseCleared = 18,
+    }
+}
+
+stored_enum! {
+    /// Why automatic top-up does not run any more.
+    AutomaticTopUpEnd {
+        /// The account ended it.
+        Disabled = 0,
+        /// Too many payments in a row failed.
+        PaymentsFailed = 1,
+        /// The means of payment was removed.
+        MethodRemoved = 2,
     }
 }
 

@@ -150,6 +150,8 @@ ids! {
     VoucherBatchId = "vbat";
     /// A payment.
     PaymentId = "pay";
+    /// A kept means of payment.
+    PaymentMethodId = "pmt";
     /// An invoice.
     InvoiceId = "inv";
     /// A rate of a tax.

@@ -58,6 +58,8 @@ pub enum InvoiceChange {
     Voided,
     /// It was given up.
     Uncollectible,
+    /// A payment of it went back: more is due again.
+    Reopened,
 }
 
 /// Something happened to an invoice.
@@ -73,6 +75,7 @@ impl InvoiceChanged {
             EventKind::InvoiceOverdue => InvoiceChange::Overdue,
             EventKind::InvoiceVoided => InvoiceChange::Voided,
             EventKind::InvoiceUncollectible => InvoiceChange::Uncollectible,
+            EventKind::InvoiceReopened => InvoiceChange::Reopened,
             // Of other domains.
             _ => return None,
         };

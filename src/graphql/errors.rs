@@ -22,8 +22,9 @@ use super::identity::standing::{
 };
 use super::invoices::refusals::{
     AddInvoiceLineError, ArchiveTaxRateError, CreateCreditNoteError, CreateInvoiceError,
-    CreateTaxRateError, FinalizeInvoiceError, MarkUncollectibleError, RecordPaymentError,
-    RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError, VoidInvoiceError,
+    CreateTaxRateError, FinalizeInvoiceError, MarkUncollectibleError, PayInvoiceError,
+    RecordPaymentError, RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError,
+    VoidInvoiceError,
 };
 use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
@@ -31,7 +32,7 @@ use super::messages::{
 };
 use super::payments::{
     AddProcessorError, RefundPaymentError, RetryWebhookEventError, RotateProcessorSecretError,
-    StartTopUpError,
+    StartInvoicePaymentError, StartTopUpError,
 };
 use super::plans::{
     CreatePlanError, DeletePlanError, SubscribeAccountError, UnsubscribeAccountError,
@@ -316,6 +317,10 @@ pub enum UserError {
     CreateCreditNote(CreateCreditNoteError),
     /// Of `recordPayment`.
     RecordPayment(RecordPaymentError),
+    /// Of `payInvoice`.
+    PayInvoice(PayInvoiceError),
+    /// Of `startInvoicePayment`.
+    StartInvoicePayment(StartInvoicePaymentError),
 }
 
 #[cfg(test)]

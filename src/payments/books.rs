@@ -67,6 +67,16 @@ pub(super) fn desired(
     Ok(desired)
 }
 
+/// What was collected and did not go back, in the payment's currency; fees are the operator's.
+pub(super) fn kept(posted: &Posted) -> Micros {
+    let signed = posted.iter().map(|(what, money)| match code_of(what) {
+        TransferCode::Refund | TransferCode::DisputeWithdrawn => -money.amount_micros,
+        TransferCode::ProcessorFee => 0,
+        _ => money.amount_micros,
+    });
+    Micros(signed.fold(0, i64::saturating_add))
+}
+
 /// How much the ledger should have of a payout: what arrived at the bank.
 pub(super) fn desired_payout(facts: &PayoutFacts) -> i64 {
     if facts.rank == PayoutRank::Paid { facts.amount.amount_micros } else { 0 }

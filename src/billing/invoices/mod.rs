@@ -7,6 +7,8 @@
 //!   that finalizes, and is rolled back with it.
 //! - The lines of messages are the ledger's own amounts, added up from the usage of its days; what
 //!   rounding them to the minor unit makes is a line and a transfer of its own.
+//! - A payment pays of an invoice what was collected of it and did not go back. An invoice whose
+//!   payment is refunded or disputed is open again.
 //! - Rows are locked in this order: invoice → wallet → event counter.
 //!
 //! Not here: how payments come in (`payments`), and the contract (`graphql::invoices`).
@@ -17,6 +19,7 @@ mod events;
 mod finalize;
 mod model;
 mod monthly;
+mod pay;
 mod payment;
 mod pdf;
 mod postings;
@@ -38,6 +41,7 @@ pub use events::follow;
 pub use finalize::{FinalizeRejection, finalize};
 pub use model::{Month, is_payable, may_become, share, tax};
 pub use monthly::{make_monthly, mark_overdue};
+pub use pay::{PayRejection, pay};
 pub use payment::{Allocation, OutsidePayment, RecordPaymentRejection, allocate, record_payment};
 pub use pdf::{PDF_LINES_MAX, Pdf, pdf};
 pub use profile::{Profile, ProfileRejection, TAX_IDS_MAX, TaxId, profile, set_profile};

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::enums::{BookKind, EventKind, PaymentPurpose, PaymentStatus};
-use entity::ids::{AccountId, PaymentId, ProcessorId};
+use entity::ids::{AccountId, InvoiceId, PaymentId, ProcessorId};
 use entity::time::UnixMillis;
 use entity::{payment, payout};
 use sea_orm::sea_query::OnConflict;
@@ -16,12 +16,12 @@ use sea_orm::{EntityTrait, Set};
 
 use super::rows::{self, Links};
 use super::{FoldError, UNMATCHED_WAIT_MS};
-use crate::billing::NewTransfer;
+use crate::billing::{NewTransfer, invoices};
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::error::{Error, Failed};
 use crate::events::NewEvent;
-use crate::payments::books::{Place, Posted, desired, desired_payout};
+use crate::payments::books::{Place, Posted, desired, desired_payout, kept};
 use crate::payments::facts::{
     CurrencyConflict, DisputeFacts, Fact, ObjectId, PaymentFacts, PayoutFacts, merge,
 };
@@ -197,6 +197,9 @@ impl<'a> Working<'a> {
             version: 0,
             created_at_ms: self.now,
             updated_at_ms: self.now,
+            invoice_id: None,
+            saves_method: false,
+            payment_method_id: None,
         };
         let known = Known {
             row,
@@ -304,7 +307,7 @@ impl<'a> Working<'a> {
         let (mut new, mut changed) = (Vec::new(), Vec::new());
         for known in touched.filter(|known| known.is_touched) {
             let is_new = known.is_new;
-            let row = self.settle(known, &mut effects)?;
+            let row = self.settle(known, &mut effects).await?;
             if is_new { new.push(row) } else { changed.push(row) }
         }
         rows::insert_payments(self.tx, &new).await?;
@@ -317,16 +320,22 @@ impl<'a> Working<'a> {
     }
 
     /// The row of a payment as its facts have it, and what follows from them.
-    fn settle(&self, known: Known, effects: &mut Effects) -> Result<payment::Model, FoldError> {
+    async fn settle(
+        &self,
+        known: Known,
+        effects: &mut Effects,
+    ) -> Result<payment::Model, FoldError> {
         let Known { mut row, facts, mut posted, before, .. } = known;
         let is_unmatched = row.purpose == PaymentPurpose::Unmatched;
         let has_waited = self.now.since(row.created_at_ms) >= UNMATCHED_WAIT_MS;
         let mut status = facts.status();
         row.version += 1;
+        let mut is_posted = false;
         match desired(&facts, row.currency.parse().ok()) {
             Ok(wanted) if status != PaymentStatus::Conflicting => {
                 if !is_unmatched || has_waited {
                     effects.transfers.extend(self.place(&row).transfers(&mut posted, &wanted));
+                    is_posted = true;
                 }
             }
             Ok(_) | Err(CurrencyConflict) => status = PaymentStatus::Conflicting,
@@ -339,9 +348,26 @@ impl<'a> Working<'a> {
             row.next_poll_at_ms = row.next_poll_at_ms.filter(|_| !has_waited);
         } else {
             effects.events.extend(self.news(&row, &before, &facts));
+            if let Some(invoice_id) = row.invoice_id.filter(|_| is_posted) {
+                effects.events.extend(self.pay_invoice(&row, invoice_id, &posted).await?);
+            }
             row.next_poll_at_ms = next_poll(&row, &facts, self.now);
         }
         Ok(row)
+    }
+
+    /// What the ledger has of a payment pays its invoice, as far as something is due of it; the rest
+    /// is the account's credit. In the transaction that posts it, and before: the invoice's row is
+    /// locked before the wallet's.
+    async fn pay_invoice(
+        &self,
+        row: &payment::Model,
+        invoice_id: InvoiceId,
+        posted: &Posted,
+    ) -> Result<Option<NewEvent>, Failed> {
+        let (account_id, amount) = (row.account_id, kept(posted));
+        let paid = invoices::allocate(self.tx, self.now, account_id, invoice_id, row.id, amount);
+        Ok(paid.await?.and_then(|allocation| allocation.event))
     }
 
     /// What a subscriber is told of a change.

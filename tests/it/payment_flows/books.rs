@@ -17,7 +17,7 @@ use crate::support::{TestHouse, both_stores};
 const ORDERS_STEP: usize = 14;
 
 /// The `n`-th order of a list.
-fn nth_order<T: Clone>(items: &[T], mut n: usize) -> Vec<T> {
+pub fn nth_order<T: Clone>(items: &[T], mut n: usize) -> Vec<T> {
     let mut left = items.to_vec();
     let mut order = Vec::new();
     while !left.is_empty() {
