@@ -37,6 +37,23 @@ pub(crate) async fn create_table(
     Ok(())
 }
 
+/// Adds a column to a table; `column` is its name, type and constraints.
+pub(crate) async fn add_column(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    column: &str,
+) -> Result<(), DbErr> {
+    let column = match manager.get_database_backend() {
+        DbBackend::Sqlite => SQLITE_TYPES.iter().fold(column.to_owned(), |text, (from, to)| {
+            text.replace(&format!(" {from}"), &format!(" {to}"))
+        }),
+        _ => column.to_owned(),
+    };
+    let sql = format!("ALTER TABLE {table} ADD COLUMN {column}");
+    manager.get_connection().execute_unprepared(&sql).await?;
+    Ok(())
+}
+
 /// Runs statements that both stores understand as they are.
 pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     for sql in statements {
