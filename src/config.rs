@@ -20,6 +20,8 @@ use crate::types::price::{InvalidPrice, PartPrice};
 /// The text of `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
 const ENV_PREFIX: &str = "HELIOGRAPH__";
+/// Reminders of one invoice: more would be nagging.
+const REMINDERS_MAX: usize = 10;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -41,6 +43,8 @@ pub struct Settings {
     pub billing: Billing,
     /// Payments through processors.
     pub payments: Payments,
+    /// E-mail.
+    pub mail: Mail,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -234,6 +238,10 @@ pub struct Billing {
     pub default_part_price: String,
     /// Days until an invoice is due.
     pub invoice_net_days: u16,
+    /// Days after an invoice was due on which its account is reminded of it.
+    pub reminder_days: Vec<u16>,
+    /// Days after an invoice was due until its account may not send; 0: never.
+    pub suspend_after_days: u16,
 }
 
 impl Billing {
@@ -262,6 +270,23 @@ impl Payments {
     /// Where payers come back to from a processor's page.
     pub fn return_url(&self, settings: &Settings) -> String {
         if self.return_url.is_empty() { settings.public_url() } else { self.return_url.clone() }
+    }
+}
+
+/// E-mail.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// The server; empty: nothing is sent.
+    pub smtp_url: String,
+    /// Whom it comes from.
+    pub from: String,
+}
+
+impl std::fmt::Debug for Mail {
+    /// Hides the URL, which may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mail").field("from", &self.from).finish_non_exhaustive()
     }
 }
 
@@ -376,6 +401,13 @@ impl Settings {
             range("messages.event_retention_s", self.messages.event_retention_s, 60, 315_360_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
             range("billing.invoice_net_days", self.billing.invoice_net_days.into(), 0, 365);
+            range("billing.suspend_after_days", self.billing.suspend_after_days.into(), 0, 365);
+            for days in &self.billing.reminder_days {
+                range("billing.reminder_days", (*days).into(), 1, 365);
+            }
+        }
+        if self.billing.reminder_days.len() > REMINDERS_MAX {
+            faults.push(format!("billing.reminder_days has more than {REMINDERS_MAX} days"));
         }
         if let Err(fault) = self.billing.check_default_price() {
             faults.push(format!("billing.default_part_price: {fault}"));
@@ -384,6 +416,9 @@ impl Settings {
         let is_web = return_url.starts_with("https://") || return_url.starts_with("http://");
         if !return_url.is_empty() && !is_web {
             faults.push("payments.return_url must begin with https:// or http://".to_owned());
+        }
+        if let Err(fault) = crate::mail::Mailer::new(&self.mail) {
+            faults.push(fault);
         }
         if self.server.roles.is_empty() {
             faults.push("server.roles is empty: name api, worker or both".to_owned());

@@ -13,6 +13,8 @@ pub mod sys;
 pub mod keys;
 /// Typed settings.
 pub mod config;
+/// E-mail over SMTP.
+pub mod mail;
 /// Logs, traces, metrics.
 pub mod telemetry;
 /// The store: pools, transactions, bulk statements.

@@ -11,6 +11,7 @@ mod m20261122_000004_create_price_plans;
 mod m20261122_000005_create_invoices;
 mod m20261122_000006_create_payments;
 mod m20261122_000007_create_payment_methods;
+mod m20261122_000009_collect_invoices;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_create_invoices::Migration),
             Box::new(m20261122_000006_create_payments::Migration),
             Box::new(m20261122_000007_create_payment_methods::Migration),
+            Box::new(m20261122_000009_collect_invoices::Migration),
         ]
     }
 }

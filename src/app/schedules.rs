@@ -42,6 +42,15 @@ pub(super) fn all() -> Vec<Schedule> {
         Schedule::new("invoices.mark_overdue", Duration::from_secs(600), |ctx| async move {
             invoices::mark_overdue(&ctx).await
         }),
+        Schedule::new("invoices.remind", Duration::from_secs(600), |ctx| async move {
+            invoices::remind(&ctx).await
+        }),
+        Schedule::new("invoices.suspend_overdue", Duration::from_secs(600), |ctx| async move {
+            invoices::suspend_overdue(&ctx).await
+        }),
+        Schedule::new("invoices.deliver_mail", Duration::from_secs(10), |ctx| async move {
+            invoices::deliver_mail(&ctx).await
+        }),
         // Beside the doorbell, which wakes it at once.
         Schedule::new(
             FOLD,

@@ -73,6 +73,7 @@ pub struct Query(
     rate_cards::RateCardsQuery,
     vouchers::VouchersQuery,
     invoices::InvoicesQuery,
+    invoices::CertificatesQuery,
     invoices::TaxesQuery,
     payments::PaymentsQuery,
     messages::MessagesQuery,

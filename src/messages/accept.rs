@@ -84,6 +84,8 @@ pub enum ItemErrorCode {
     NoPrice,
     /// The account's balance and credit do not cover the message.
     InsufficientCredit,
+    /// An invoice was not paid for so long that the account may not send.
+    PaymentOverdue,
     /// What waits for the carrier already would take longer than 10 hours, or than the message is
     /// valid.
     BacklogTooLong,
@@ -122,6 +124,8 @@ impl ItemError {
 pub(super) struct Rules<'a> {
     pub(super) now: UnixMillis,
     pub(super) is_test: bool,
+    /// Whether the account may not send until it has paid.
+    pub(super) is_payment_overdue: bool,
     pub(super) default_region: Option<Region>,
     /// Whether the account may use a sender of this value.
     pub(super) is_approved: &'a (dyn Fn(&str) -> bool + Sync),
@@ -166,6 +170,13 @@ pub(super) fn stored_sender(sender: &Sender) -> (String, SenderKind) {
 
 /// Checks one item.
 pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, ItemError> {
+    if rules.is_payment_overdue {
+        return Err(ItemError::new(
+            ItemErrorCode::PaymentOverdue,
+            "",
+            "an invoice is overdue: the account may send again as soon as it is paid",
+        ));
+    }
     let recipient = recipient(&item.to, rules)?;
     let sender = Sender::parse(&item.from).map_err(|error| bad_sender(&error))?;
     let (sender, sender_kind) = stored_sender(&sender);

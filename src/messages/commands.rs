@@ -286,6 +286,7 @@ async fn check_items(
     let rules = Rules {
         now,
         is_test,
+        is_payment_overdue: !is_test && terms.suspended_at.is_some(),
         default_region: account
             .default_region
             .as_deref()

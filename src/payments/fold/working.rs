@@ -364,10 +364,10 @@ impl<'a> Working<'a> {
         row: &payment::Model,
         invoice_id: InvoiceId,
         posted: &Posted,
-    ) -> Result<Option<NewEvent>, Failed> {
+    ) -> Result<Vec<NewEvent>, Failed> {
         let (account_id, amount) = (row.account_id, kept(posted));
         let paid = invoices::allocate(self.tx, self.now, account_id, invoice_id, row.id, amount);
-        Ok(paid.await?.and_then(|allocation| allocation.event))
+        Ok(paid.await?.map(|allocation| allocation.events).unwrap_or_default())
     }
 
     /// What a subscriber is told of a change.
