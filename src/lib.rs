@@ -35,6 +35,8 @@ pub mod routing;
 pub mod senders;
 /// Accounts, people, log-ins, tokens, API keys.
 pub mod identity;
+/// Contacts: whom accounts write to, and what these consented to.
+pub mod contacts;
 /// Money: wallets, the ledger, prices.
 pub mod billing;
 /// Messages: from acceptance to a truthful final status.

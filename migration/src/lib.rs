@@ -12,6 +12,7 @@ mod m20261122_000005_create_invoices;
 mod m20261122_000006_create_payments;
 mod m20261122_000007_create_payment_methods;
 mod m20261122_000009_collect_invoices;
+mod m20261122_000010_create_contacts;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000006_create_payments::Migration),
             Box::new(m20261122_000007_create_payment_methods::Migration),
             Box::new(m20261122_000009_collect_invoices::Migration),
+            Box::new(m20261122_000010_create_contacts::Migration),
         ]
     }
 }

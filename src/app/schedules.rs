@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::payments::FOLD;
 use crate::billing::invoices;
 use crate::billing::plans;
+use crate::contacts;
 use crate::jobs::Schedule;
 use crate::messages::{inbound_parts, sweeps};
 use crate::payments;
@@ -30,6 +31,9 @@ pub(super) fn all() -> Vec<Schedule> {
             Duration::from_secs(60),
             |ctx| async move { inbound_parts::give_up(&ctx).await },
         ),
+        Schedule::new("contacts.purge_deleted", Duration::from_secs(60), |ctx| async move {
+            contacts::purge_deleted(&ctx).await
+        }),
         Schedule::new("billing.charge_plans", Duration::from_secs(600), |ctx| async move {
             plans::charge_due(&ctx).await
         }),

@@ -12,6 +12,8 @@ pub mod billing_events;
 pub mod carriers;
 /// Relay connections.
 pub mod connection;
+/// Contacts, lists, segments, consent.
+pub mod contacts;
 /// Errors as the contract shows them.
 pub mod errors;
 /// What the executor leaves to its schema.
@@ -76,6 +78,10 @@ pub struct Query(
     invoices::CertificatesQuery,
     invoices::TaxesQuery,
     payments::PaymentsQuery,
+    contacts::ContactsQuery,
+    contacts::ListsQuery,
+    contacts::SegmentsQuery,
+    contacts::ConsentQuery,
     messages::MessagesQuery,
 );
 
@@ -99,6 +105,10 @@ pub struct Mutation(
     invoices::InvoicesMutation,
     invoices::TaxesMutation,
     payments::PaymentsMutation,
+    contacts::ContactsMutation,
+    contacts::ListsMutation,
+    contacts::SegmentsMutation,
+    contacts::ConsentMutation,
     messages::MessagesMutation,
 );
 
