@@ -41,6 +41,8 @@ pub struct Settings {
     pub billing: Billing,
     /// Payments through processors.
     pub payments: Payments,
+    /// Roll-ups.
+    pub metrics: Metrics,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -265,6 +267,16 @@ impl Payments {
     }
 }
 
+/// Roll-ups.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Seconds.
+    pub minute_retention_s: i64,
+    /// Seconds; also of quarters of an hour.
+    pub hour_retention_s: i64,
+}
+
 /// Logs and traces.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -374,6 +386,9 @@ impl Settings {
             );
             range("messages.idempotency_ttl_s", self.messages.idempotency_ttl_s, 60, 31_536_000);
             range("messages.event_retention_s", self.messages.event_retention_s, 60, 315_360_000);
+            let metrics = &self.metrics;
+            range("metrics.minute_retention_s", metrics.minute_retention_s, 86_400, 31_536_000);
+            range("metrics.hour_retention_s", metrics.hour_retention_s, 2_764_800, 315_360_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
             range("billing.invoice_net_days", self.billing.invoice_net_days.into(), 0, 365);
         }

@@ -10,6 +10,7 @@ mod m20261122_000003_create_ledger;
 mod m20261122_000004_create_price_plans;
 mod m20261122_000005_create_invoices;
 mod m20261122_000006_create_payments;
+mod m20261122_000011_create_rollups;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_create_price_plans::Migration),
             Box::new(m20261122_000005_create_invoices::Migration),
             Box::new(m20261122_000006_create_payments::Migration),
+            Box::new(m20261122_000011_create_rollups::Migration),
         ]
     }
 }

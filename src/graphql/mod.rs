@@ -38,6 +38,8 @@ pub mod node;
 pub mod plans;
 /// Rate cards.
 pub mod rate_cards;
+/// Series and breakdowns of what became of messages.
+pub mod rollups;
 /// Routes.
 pub mod routes;
 /// The scalars.
@@ -76,6 +78,7 @@ pub struct Query(
     invoices::TaxesQuery,
     payments::PaymentsQuery,
     messages::MessagesQuery,
+    rollups::RollupsQuery,
 );
 
 /// The root of writes.
@@ -103,7 +106,11 @@ pub struct Mutation(
 
 /// The root of streams.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(messages::MessagesSubscription, billing_events::BillingSubscription);
+pub struct Subscription(
+    messages::MessagesSubscription,
+    billing_events::BillingSubscription,
+    rollups::RollupsSubscription,
+);
 
 /// The schema, ready to execute.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
