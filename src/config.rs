@@ -19,6 +19,8 @@ use crate::types::price::{InvalidPrice, PartPrice};
 
 /// The text of `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
+/// The longest validity of a message, in seconds: 48 hours (`messages::accept`).
+const MESSAGE_VALIDITY_MAX_S: i64 = 48 * 3_600;
 const ENV_PREFIX: &str = "HELIOGRAPH__";
 
 /// All settings.
@@ -391,6 +393,16 @@ impl Settings {
             range("metrics.hour_retention_s", metrics.hour_retention_s, 2_764_800, 315_360_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
             range("billing.invoice_net_days", self.billing.invoice_net_days.into(), 0, 365);
+        }
+        let messages = &self.messages;
+        let life_s = MESSAGE_VALIDITY_MAX_S + messages.receipt_timeout_s + messages.late_receipt_s;
+        if messages.event_retention_s < life_s {
+            faults.push(format!(
+                "messages.event_retention_s is {}: a late receipt may come after {life_s} s (the \
+                 longest validity, receipt_timeout_s and late_receipt_s), and what it corrects \
+                 stands in the log",
+                messages.event_retention_s
+            ));
         }
         if let Err(fault) = self.billing.check_default_price() {
             faults.push(format!("billing.default_part_price: {fault}"));

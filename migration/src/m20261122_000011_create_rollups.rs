@@ -41,6 +41,7 @@ const TABLES: &[(&str, &str)] = &[
         "rollup",
         "account_id UUID NOT NULL,
          resolution_s INTEGER NOT NULL CHECK (resolution_s IN (60, 900, 3600, 86400)),
+         detail SMALLINT NOT NULL CHECK (detail IN (0, 1)),
          starts_at_s BIGINT NOT NULL CHECK (starts_at_s % resolution_s = 0),
          is_test BOOLEAN NOT NULL,
          country TEXT NOT NULL,
@@ -65,7 +66,7 @@ const TABLES: &[(&str, &str)] = &[
          cost_micros BIGINT NOT NULL,
          to_sent BYTEA,
          to_delivered BYTEA,
-         PRIMARY KEY (account_id, resolution_s, starts_at_s, is_test, country, carrier_id,
+         PRIMARY KEY (account_id, resolution_s, detail, starts_at_s, is_test, country, carrier_id,
              route_id, sender, class, currency, purse, error_code)",
     ),
     (

@@ -6,18 +6,20 @@
 //! killed on the way, has changed nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use entity::enums::{EventKind, MessageStatus};
-use entity::ids::{AccountId, MessageId};
-use entity::message::Model as Message;
+use entity::ids::AccountId;
 use entity::time::UnixMillis;
-use sea_orm::{DbErr, FromQueryResult, QueryResult};
+use sea_orm::{DbErr, QueryResult};
 use uuid::Uuid;
 
+use super::model::Kind;
 use super::store::{self, Behind};
-use super::timeline::{Facts, Step, Tally};
+use super::timeline::{Facts, Step, Tally, accepted_at};
 use crate::ctx::Ctx;
 use crate::db::{Bulk, BulkColumn, BulkType, Db, TransactionError};
+use crate::types::money::Micros;
 
 /// Events of one transaction, over all accounts: what is held in memory, some megabytes.
 const EVENTS_MAX: i64 = 10_000;
@@ -230,17 +232,38 @@ async fn read_messages(
     for (account_id, id) in subjects {
         rows.push([account_id.0.into(), id.into()]);
     }
-    let sql = "SELECT message.* FROM rows CROSS JOIN message \
+    let sql = "SELECT message.account_id, message.id, message.is_test, message.country, \
+        message.carrier_id, message.route_id, message.sender, message.class, message.currency, \
+        message.purse, message.parts, message.unit_price_nanos, message.price_micros, \
+        message.charged_micros, message.charged_version FROM rows CROSS JOIN message \
         WHERE message.account_id = rows.account_id AND message.id = rows.id";
-    rows.read(db, sql, Vec::new())
-        .await?
-        .iter()
-        .map(|row| {
-            let message = Message::from_query_result(row, "")?;
-            let MessageId(id) = message.id;
-            Ok(((message.account_id, id), Facts::of(&message)))
-        })
+    let rows = rows.read(db, sql, Vec::new()).await?;
+    rows.iter()
+        .map(|row| Ok(((row.try_get("", "account_id")?, row.try_get("", "id")?), facts(row)?)))
         .collect()
+}
+
+fn facts(row: &QueryResult) -> Result<Facts, DbErr> {
+    let kind = Kind {
+        is_test: row.try_get("", "is_test")?,
+        country: row.try_get("", "country")?,
+        carrier_id: row.try_get("", "carrier_id")?,
+        route_id: row.try_get("", "route_id")?,
+        sender: row.try_get("", "sender")?,
+        class: row.try_get("", "class")?,
+        currency: row.try_get("", "currency")?,
+        purse: row.try_get("", "purse")?,
+    };
+    Ok(Facts {
+        account_id: row.try_get("", "account_id")?,
+        accepted_at: accepted_at(row.try_get("", "id")?),
+        kind: Arc::new(kind),
+        parts: row.try_get("", "parts")?,
+        unit_price: row.try_get("", "unit_price_nanos")?,
+        price: Micros(row.try_get("", "price_micros")?),
+        charged: row.try_get::<Option<i64>>("", "charged_micros")?.map(Micros),
+        charged_version: row.try_get("", "charged_version")?,
+    })
 }
 
 #[cfg(test)]

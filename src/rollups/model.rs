@@ -6,6 +6,7 @@ use entity::time::UnixMillis;
 use uuid::Uuid;
 
 use super::histogram::Histogram;
+use super::timeline::Minute;
 use crate::config::Metrics as Settings;
 
 /// The length of a stretch of time that is added up.
@@ -58,6 +59,27 @@ impl Resolution {
     /// of which another has begun to forget some.
     pub(super) fn written_from(self, settings: &Settings, now: UnixMillis) -> Option<i64> {
         Some(self.kept_from(settings, now)? - DAY_S)
+    }
+}
+
+/// What the rows are told apart by: each message counts in one row of either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Detail {
+    /// By nothing but live and test, and what they are charged in.
+    Total,
+    /// By all of [`Kind`], and the error.
+    Kinds,
+}
+
+impl Detail {
+    pub(super) const ALL: &'static [Self] = &[Self::Total, Self::Kinds];
+
+    /// As stored.
+    pub(super) const fn code(self) -> i16 {
+        match self {
+            Self::Total => 0,
+            Self::Kinds => 1,
+        }
     }
 }
 
@@ -237,20 +259,53 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// What is left of it in the rows of [`Detail::Total`]; the rest is blank.
+    fn of_total(&self) -> Self {
+        Self {
+            is_test: self.is_test,
+            country: String::new(),
+            carrier_id: CarrierId(Uuid::nil()),
+            route_id: None,
+            sender: String::new(),
+            class: MessageClass::Otp,
+            currency: self.currency.clone(),
+            purse: self.purse,
+        }
+    }
+
     /// The route as it stands in the key of a table, which cannot be null.
     pub(super) fn stored_route(&self) -> Uuid {
         self.route_id.map_or(Uuid::nil(), |id| id.0)
     }
 }
 
-/// A row's key without its account's stretch of time.
+/// A row's key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) account_id: AccountId,
     pub(super) resolution: Resolution,
+    pub(super) detail: Detail,
     pub(super) starts_at_s: i64,
     pub(super) kind: Kind,
     pub(super) error_code: String,
+}
+
+impl Key {
+    /// The row that a minute's sums are added to.
+    pub(super) fn of(minute: &Minute, resolution: Resolution, detail: Detail) -> Self {
+        let (kind, error_code) = match detail {
+            Detail::Total => (minute.kind.of_total(), String::new()),
+            Detail::Kinds => ((*minute.kind).clone(), minute.error_code.clone()),
+        };
+        Self {
+            account_id: minute.account_id,
+            resolution,
+            detail,
+            starts_at_s: resolution.start_of(minute.starts_at_s),
+            kind,
+            error_code,
+        }
+    }
 }
 
 #[cfg(test)]

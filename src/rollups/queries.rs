@@ -12,7 +12,7 @@ use sea_orm::{DbErr, EntityTrait, QueryResult};
 use uuid::Uuid;
 
 use super::histogram::Histogram;
-use super::model::{Counts, Measure};
+use super::model::{Counts, Detail, Measure};
 use super::periods::{self, Edges, Interval, Kept, PeriodRejection, Segment};
 use super::store::read_times;
 use crate::authz::Action;
@@ -62,6 +62,19 @@ pub struct Filter {
     pub senders: Option<Vec<String>>,
     /// Of these classes.
     pub classes: Option<Vec<MessageClass>>,
+}
+
+impl Filter {
+    /// What rows can tell which messages pass.
+    const fn detail(&self) -> Detail {
+        let Self { mode: _, countries, carriers, routes, senders, classes } = self;
+        let is_open = countries.is_none()
+            && carriers.is_none()
+            && routes.is_none()
+            && senders.is_none()
+            && classes.is_none();
+        if is_open { Detail::Total } else { Detail::Kinds }
+    }
 }
 
 /// What a series is wanted of.
@@ -444,7 +457,7 @@ impl Read<'_> {
     }
 
     async fn counts(&self, segments: &[Segment]) -> Result<HashMap<usize, Counts>, DbErr> {
-        let (conditions, values) = self.conditions();
+        let (conditions, values) = self.conditions(self.filter.detail());
         let sql = format!(
             "SELECT rows.n, {} FROM rows CROSS JOIN rollup WHERE {conditions} GROUP BY rows.n",
             sums()
@@ -458,7 +471,7 @@ impl Read<'_> {
     }
 
     async fn latencies(&self, segments: &[Segment]) -> Result<HashMap<usize, Latencies>, DbErr> {
-        let (conditions, values) = self.conditions();
+        let (conditions, values) = self.conditions(self.filter.detail());
         // Times stand with the messages without an error.
         let sql = format!(
             "SELECT rows.n, rollup.to_sent, rollup.to_delivered FROM rows CROSS JOIN rollup \
@@ -483,7 +496,7 @@ impl Read<'_> {
         segments: &[Segment],
         as_of: UnixMillis,
     ) -> Result<Breakdown, Error<MetricsRejection>> {
-        let (mut conditions, values) = self.conditions();
+        let (mut conditions, values) = self.conditions(Detail::Kinds);
         if question.by == Dimension::ErrorCode {
             conditions.push_str(" AND rollup.error_code <> ''");
         }
@@ -527,7 +540,7 @@ impl Read<'_> {
 
     /// The condition for rows of the segments, of the account and the filter; the first value is the
     /// currency of costs.
-    fn conditions(&self) -> (String, Vec<Value>) {
+    fn conditions(&self, detail: Detail) -> (String, Vec<Value>) {
         let is_test = self.filter.mode == Mode::Test;
         let mut values: Vec<Value> =
             vec![self.view.currency.as_str().into(), self.view.account_id.0.into(), is_test.into()];
@@ -535,6 +548,7 @@ impl Read<'_> {
             AND rollup.resolution_s = rows.resolution_s AND rollup.starts_at_s >= rows.from_s \
             AND rollup.starts_at_s < rows.to_s AND rollup.is_test = {3}"
             .to_owned();
+        conditions.push_str(&format!(" AND rollup.detail = {}", detail.code()));
         let mut only = |column: &str, wanted: Option<Vec<Value>>| {
             let Some(wanted) = wanted else { return };
             if wanted.is_empty() {

@@ -8,7 +8,7 @@ use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use super::histogram::Histogram;
-use super::model::{Key, Measure, Measures, Resolution};
+use super::model::{Detail, Key, Measure, Measures, Resolution};
 use super::timeline::Tally;
 use crate::config::Metrics as Settings;
 use crate::db::{Bulk, BulkColumn, BulkType, Db, Tx};
@@ -85,6 +85,7 @@ const KEY_COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("n", BulkType::Int),
     BulkColumn::new("account_id", BulkType::Uuid),
     BulkColumn::new("resolution_s", BulkType::Int),
+    BulkColumn::new("detail", BulkType::SmallInt),
     BulkColumn::new("starts_at_s", BulkType::BigInt),
     BulkColumn::new("is_test", BulkType::Bool),
     BulkColumn::new("country", BulkType::Text),
@@ -110,6 +111,7 @@ const ROW_COLUMNS: &[BulkColumn] = &[
     KEY_COLUMNS[10],
     KEY_COLUMNS[11],
     KEY_COLUMNS[12],
+    KEY_COLUMNS[13],
     BulkColumn::new("accepted", BulkType::BigInt),
     BulkColumn::new("sent", BulkType::BigInt),
     BulkColumn::new("delivered", BulkType::BigInt),
@@ -145,18 +147,12 @@ pub async fn write(
     for resolution in Resolution::ALL {
         let written_from = resolution.written_from(settings, now).unwrap_or(i64::MIN);
         for (minute, measures) in tally.minutes() {
-            let starts_at_s = resolution.start_of(minute.starts_at_s);
-            if starts_at_s < written_from {
-                continue;
+            for detail in Detail::ALL {
+                let key = Key::of(minute, *resolution, *detail);
+                if key.starts_at_s >= written_from {
+                    sums.entry(key).or_default().merge(measures);
+                }
             }
-            let key = Key {
-                account_id: minute.account_id,
-                resolution: *resolution,
-                starts_at_s,
-                kind: (*minute.kind).clone(),
-                error_code: minute.error_code.clone(),
-            };
-            sums.entry(key).or_default().merge(measures);
         }
     }
     add_stored_times(tx, &mut sums).await?;
@@ -166,6 +162,7 @@ pub async fn write(
         let [
             account,
             resolution,
+            detail,
             start,
             test,
             country,
@@ -180,6 +177,7 @@ pub async fn write(
         rows.push([
             account,
             resolution,
+            detail,
             start,
             test,
             country,
@@ -224,10 +222,11 @@ pub async fn write(
     Ok(())
 }
 
-fn key_values(key: &Key) -> [Value; 12] {
+fn key_values(key: &Key) -> [Value; 13] {
     [
         key.account_id.0.into(),
         (key.resolution.seconds() as i32).into(),
+        key.detail.code().into(),
         key.starts_at_s.into(),
         key.kind.is_test.into(),
         key.kind.country.clone().into(),
@@ -253,6 +252,7 @@ async fn add_stored_times(tx: &Tx, sums: &mut BTreeMap<Key, Measures>) -> Result
         let [
             account,
             resolution,
+            detail,
             start,
             test,
             country,
@@ -269,6 +269,7 @@ async fn add_stored_times(tx: &Tx, sums: &mut BTreeMap<Key, Measures>) -> Result
             n.into(),
             account,
             resolution,
+            detail,
             start,
             test,
             country,

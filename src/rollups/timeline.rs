@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use entity::enums::MessageStatus;
 use entity::ids::{AccountId, MessageId};
-use entity::message::Model as Message;
 use entity::time::UnixMillis;
 
 use super::model::{Kind, Measure, Measures, Resolution};
@@ -51,29 +50,6 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Those of a row.
-    pub fn of(message: &Message) -> Self {
-        Self {
-            account_id: message.account_id,
-            accepted_at: accepted_at(message.id),
-            kind: Arc::new(Kind {
-                is_test: message.is_test,
-                country: message.country.clone(),
-                carrier_id: message.carrier_id,
-                route_id: message.route_id,
-                sender: message.sender.clone(),
-                class: message.class,
-                currency: message.currency.clone(),
-                purse: message.purse,
-            }),
-            parts: message.parts,
-            unit_price: PartPrice::from_nanos(message.unit_price_nanos).unwrap_or_default(),
-            price: Micros(message.price_micros),
-            charged: message.charged_micros.map(Micros),
-            charged_version: message.charged_version,
-        }
-    }
-
     fn is_free_of_charge(&self) -> bool {
         self.charged_version == Some(1)
     }
@@ -271,6 +247,12 @@ mod tests {
             .collect()
     }
 
+    /// What a message of two parts counts as that was delivered in the end.
+    fn once_delivered() -> [(Measure, i64); 5] {
+        use Measure::{Accepted, Cost, Delivered, Parts, Sent};
+        [(Accepted, 1), (Sent, 1), (Delivered, 1), (Parts, 2), (Cost, 20_000)]
+    }
+
     fn total(tally: &Tally) -> Measures {
         let mut total = Measures::default();
         tally.minutes().for_each(|(_, measures)| total.merge(measures));
@@ -302,8 +284,7 @@ mod tests {
             found.unwrap().1.counts.get(Measure::Cost)
         };
         assert_eq!((cost(60), cost(120)), (0, 20_000));
-        use Measure::{Accepted, Cost, Delivered, Parts, Sent};
-        let all = [(Accepted, 1), (Sent, 1), (Delivered, 1), (Parts, 2), (Cost, 20_000)];
+        let all = once_delivered();
         assert_eq!(counted(&tally), all);
         let total = total(&tally);
         assert_eq!(total.to_sent.percentile(50.0), Some(1_984), "2 s from QUEUED, not SCHEDULED");
@@ -320,8 +301,7 @@ mod tests {
         let facts = Facts { charged_version: Some(4), ..facts() };
         let mut tally = Tally::default();
         tally.add(&facts, [], &story);
-        use Measure::{Accepted, Cost, Delivered, Parts, Sent};
-        let all = [(Accepted, 1), (Sent, 1), (Delivered, 1), (Parts, 2), (Cost, 20_000)];
+        let all = once_delivered();
         assert_eq!(counted(&tally), all);
         for (minute, measures) in tally.minutes() {
             assert_eq!(measures.counts.get(Measure::Unknown), 0, "{minute:?}");
@@ -333,7 +313,7 @@ mod tests {
             [],
             &expired,
         );
-        assert_eq!(counted(&tally), [(Accepted, 1), (Measure::Expired, 1)]);
+        assert_eq!(counted(&tally), [(Measure::Accepted, 1), (Measure::Expired, 1)]);
     }
 
     #[test]

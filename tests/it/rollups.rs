@@ -174,11 +174,14 @@ both_stores! {
             assert_eq!(counts.get(Measure::Sent), taken);
         }
         for resolution_s in [60, 900, 3_600, 86_400] {
-            let accepted: i64 = house.value(
-                "SELECT CAST(SUM(accepted) AS BIGINT) FROM rollup WHERE resolution_s = $1",
-                [resolution_s.into()],
-            ).await;
-            assert_eq!(accepted, 500, "each resolution has all, at {resolution_s} s");
+            for detail in [0, 1] {
+                let accepted: i64 = house.value(
+                    "SELECT CAST(SUM(accepted) AS BIGINT) FROM rollup \
+                     WHERE resolution_s = $1 AND detail = $2",
+                    [resolution_s.into(), detail.into()],
+                ).await;
+                assert_eq!(accepted, 500, "each has all, at {resolution_s} s and {detail}");
+            }
         }
     }
 
@@ -280,10 +283,10 @@ both_stores! {
         story.add(&house, &[Told::delivered(now)]).await;
         story.tell_all(&house).await;
         fold(&house).await;
-        assert_eq!(house.value::<i64>(minutes, []).await, 1);
+        assert_eq!(house.value::<i64>(minutes, []).await, 2, "in all, and by kind");
         assert_eq!(rollups::purge(&house.system()).await.unwrap(), 0);
         house.hand.advance(Duration::from_secs(10 * 86_400));
-        assert_eq!(rollups::purge(&house.system()).await.unwrap(), 1);
+        assert_eq!(rollups::purge(&house.system()).await.unwrap(), 2);
         assert_eq!(rollups::purge(&house.system()).await.unwrap(), 0, "once is enough");
         assert_eq!(house.value::<i64>(minutes, []).await, 0);
         let hour = figures(&ctx, now, now.plus_ms(HOUR_MS), Filter::default()).await;
@@ -336,7 +339,7 @@ both_stores! {
         };
         story.tell(&house, &mut random, 3).await;
         fold(&house).await;
-        assert_eq!(total(&house).await, (1, 0, 2));
+        assert_eq!(total(&house).await, (1, 0, 3), "in all, and by kind with and without the error");
         house.hand.advance(Duration::from_secs(10 * 86_400));
         rollups::purge(&house.system()).await.unwrap();
         story.tell_all(&house).await;
