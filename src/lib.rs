@@ -43,6 +43,8 @@ pub mod billing;
 pub mod messages;
 /// Payments through processors: what their webhooks prove.
 pub mod payments;
+/// Roll-ups: what charts are drawn from.
+pub mod rollups;
 /// The GraphQL contract.
 pub mod graphql;
 /// The HTTP edge: GraphQL over HTTP, SSE and WebSocket, health, the explorer.

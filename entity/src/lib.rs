@@ -57,6 +57,8 @@ pub mod processor_endpoint;
 pub mod rate;
 pub mod rate_card;
 pub mod refresh_token;
+pub mod rollup;
+pub mod rollup_cursor;
 pub mod route;
 pub mod segment;
 pub mod sender;

@@ -9,6 +9,7 @@ use crate::contacts;
 use crate::jobs::Schedule;
 use crate::messages::{inbound_parts, sweeps};
 use crate::payments;
+use crate::rollups;
 
 /// All of it.
 pub(super) fn all() -> Vec<Schedule> {
@@ -36,6 +37,13 @@ pub(super) fn all() -> Vec<Schedule> {
         }),
         Schedule::new("billing.charge_plans", Duration::from_secs(600), |ctx| async move {
             plans::charge_due(&ctx).await
+        }),
+        // How old charts are at most, beside the time that a fold takes.
+        Schedule::new("rollups.fold", Duration::from_secs(1), |ctx| async move {
+            rollups::fold(&ctx).await
+        }),
+        Schedule::new("rollups.purge", Duration::from_secs(3_600), |ctx| async move {
+            rollups::purge(&ctx).await
         }),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await

@@ -40,6 +40,8 @@ pub mod node;
 pub mod plans;
 /// Rate cards.
 pub mod rate_cards;
+/// Series and breakdowns of what became of messages.
+pub mod rollups;
 /// Routes.
 pub mod routes;
 /// The scalars.
@@ -83,6 +85,7 @@ pub struct Query(
     contacts::SegmentsQuery,
     contacts::ConsentQuery,
     messages::MessagesQuery,
+    rollups::RollupsQuery,
 );
 
 /// The root of writes.
@@ -114,7 +117,11 @@ pub struct Mutation(
 
 /// The root of streams.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(messages::MessagesSubscription, billing_events::BillingSubscription);
+pub struct Subscription(
+    messages::MessagesSubscription,
+    billing_events::BillingSubscription,
+    rollups::RollupsSubscription,
+);
 
 /// The schema, ready to execute.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

@@ -1,7 +1,7 @@
 //! Checks what a caller wants to send, item by item, in memory: no store, no clock of its own.
 
 use entity::enums::{Encoding, MessageClass, NationalLanguage, SenderKind};
-use entity::ids::CarrierId;
+use entity::ids::{CarrierId, RouteId};
 use entity::time::UnixMillis;
 
 use super::model::default_validity_ms;
@@ -167,6 +167,7 @@ pub(super) struct Checked {
     pub(super) client_reference: Option<String>,
     pub(super) topic: Option<String>,
     pub(super) carrier_id: CarrierId,
+    pub(super) route_id: Option<RouteId>,
     /// The recipient's country, two letters or empty.
     pub(super) country: String,
     pub(super) unit_price: PartPrice,
@@ -213,7 +214,7 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
     let expires_at = due_at.plus_ms(validity_ms(item.validity_period_seconds, class)?);
     check_client_reference(item.client_reference.as_deref())?;
     let topic = item.topic.as_deref().map(topic).transpose()?;
-    let RouteChoice { carrier_id, .. } = route.ok_or_else(|| {
+    let RouteChoice { carrier_id, route_id, .. } = route.ok_or_else(|| {
         ItemError::new(ItemErrorCode::NoRoute, "to", "no carrier serves this recipient's network")
     })?;
     let unit_price = (rules.price)(recipient.digits(), class).ok_or_else(|| {
@@ -250,6 +251,7 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
         client_reference: item.client_reference,
         topic,
         carrier_id,
+        route_id,
         due_at,
         expires_at,
     })
