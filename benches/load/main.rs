@@ -46,6 +46,10 @@ enum Scenario {
     Subscribers(scenarios::subscribers::Args),
     /// Kill the server, the SMSC or PostgreSQL under load, again and again; nothing may be lost
     Crash(scenarios::crash::Args),
+    /// Post Stripe's webhooks at a rate or in a burst; how long until answered, until folded
+    Webhooks(scenarios::webhooks::Args),
+    /// Kill the server while webhooks are posted, again and again; nothing may be lost or doubled
+    WebhookCrash(scenarios::webhook_crash::Args),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -57,6 +61,8 @@ async fn main() {
         Scenario::Backlog(args) => scenarios::backlog::run(args).await,
         Scenario::Subscribers(args) => scenarios::subscribers::run(args).await,
         Scenario::Crash(args) => scenarios::crash::run(args).await,
+        Scenario::Webhooks(args) => scenarios::webhooks::run(args).await,
+        Scenario::WebhookCrash(args) => scenarios::webhook_crash::run(args).await,
     };
     report.print(program.json);
     if report.failed() {

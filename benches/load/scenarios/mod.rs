@@ -3,8 +3,11 @@
 pub mod backlog;
 pub mod crash;
 pub mod latency;
+pub mod paying;
 pub mod subscribers;
 pub mod throughput;
+pub mod webhook_crash;
+pub mod webhooks;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
