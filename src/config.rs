@@ -19,6 +19,8 @@ use crate::types::price::{InvalidPrice, PartPrice};
 
 /// The text of `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
+/// The longest validity of a message, in seconds: 48 hours (`messages::accept`).
+const MESSAGE_VALIDITY_MAX_S: i64 = 48 * 3_600;
 const ENV_PREFIX: &str = "HELIOGRAPH__";
 /// Reminders of one invoice: more would be nagging.
 const REMINDERS_MAX: usize = 10;
@@ -45,6 +47,8 @@ pub struct Settings {
     pub payments: Payments,
     /// E-mail.
     pub mail: Mail,
+    /// Roll-ups.
+    pub metrics: Metrics,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -290,6 +294,16 @@ impl std::fmt::Debug for Mail {
     }
 }
 
+/// Roll-ups.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Seconds.
+    pub minute_retention_s: i64,
+    /// Seconds; also of quarters of an hour.
+    pub hour_retention_s: i64,
+}
+
 /// Logs and traces.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -399,6 +413,9 @@ impl Settings {
             );
             range("messages.idempotency_ttl_s", self.messages.idempotency_ttl_s, 60, 31_536_000);
             range("messages.event_retention_s", self.messages.event_retention_s, 60, 315_360_000);
+            let metrics = &self.metrics;
+            range("metrics.minute_retention_s", metrics.minute_retention_s, 86_400, 31_536_000);
+            range("metrics.hour_retention_s", metrics.hour_retention_s, 2_764_800, 315_360_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
             range("billing.invoice_net_days", self.billing.invoice_net_days.into(), 0, 365);
             range("billing.suspend_after_days", self.billing.suspend_after_days.into(), 0, 365);
@@ -408,6 +425,16 @@ impl Settings {
         }
         if self.billing.reminder_days.len() > REMINDERS_MAX {
             faults.push(format!("billing.reminder_days has more than {REMINDERS_MAX} days"));
+        }
+        let messages = &self.messages;
+        let life_s = MESSAGE_VALIDITY_MAX_S + messages.receipt_timeout_s + messages.late_receipt_s;
+        if messages.event_retention_s < life_s {
+            faults.push(format!(
+                "messages.event_retention_s is {}: a late receipt may come after {life_s} s (the \
+                 longest validity, receipt_timeout_s and late_receipt_s), and what it corrects \
+                 stands in the log",
+                messages.event_retention_s
+            ));
         }
         if let Err(fault) = self.billing.check_default_price() {
             faults.push(format!("billing.default_part_price: {fault}"));

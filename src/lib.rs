@@ -35,12 +35,16 @@ pub mod routing;
 pub mod senders;
 /// Accounts, people, log-ins, tokens, API keys.
 pub mod identity;
+/// Contacts: whom accounts write to, and what these consented to.
+pub mod contacts;
 /// Money: wallets, the ledger, prices.
 pub mod billing;
 /// Messages: from acceptance to a truthful final status.
 pub mod messages;
 /// Payments through processors: what their webhooks prove.
 pub mod payments;
+/// Roll-ups: what charts are drawn from.
+pub mod rollups;
 /// The GraphQL contract.
 pub mod graphql;
 /// The HTTP edge: GraphQL over HTTP, SSE and WebSocket, health, the explorer.

@@ -101,7 +101,8 @@ impl Mailer {
 
     fn message(&self, mail: Outgoing) -> Option<Message> {
         let domain = self.from.email.domain();
-        let since_1970 = Duration::from_millis(u64::try_from(mail.written_at.0).unwrap_or_default());
+        let since_1970 =
+            Duration::from_millis(u64::try_from(mail.written_at.0).unwrap_or_default());
         let mut message = Message::builder()
             .message_id(Some(format!("<{}@{domain}>", mail.message_id)))
             .date(SystemTime::from(UNIX_EPOCH + since_1970))

@@ -46,6 +46,10 @@ enum Scenario {
     Subscribers(scenarios::subscribers::Args),
     /// Kill the server, the SMSC or PostgreSQL under load, again and again; nothing may be lost
     Crash(scenarios::crash::Args),
+    /// Ask for a dashboard's home page over millions of stored messages
+    Dashboard(scenarios::dashboard::Args),
+    /// Write messages and their roll-ups straight into a store
+    Seed(scenarios::seed::Args),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -57,6 +61,8 @@ async fn main() {
         Scenario::Backlog(args) => scenarios::backlog::run(args).await,
         Scenario::Subscribers(args) => scenarios::subscribers::run(args).await,
         Scenario::Crash(args) => scenarios::crash::run(args).await,
+        Scenario::Dashboard(args) => scenarios::dashboard::run(args).await,
+        Scenario::Seed(args) => scenarios::seed::run(args).await,
     };
     report.print(program.json);
     if report.failed() {

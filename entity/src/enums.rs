@@ -222,6 +222,8 @@ stored_enum! {
         MessageStatusChanged = 0,
         /// A message arrived from a phone.
         MessageReceived = 1,
+        /// A payment of an invoice went back: more of it is due again.
+        InvoiceReopened = 19,
         /// An invoice, statement or credit note was finalized.
         InvoiceFinalized = 20,
         /// An invoice was paid in full.
@@ -250,6 +252,8 @@ stored_enum! {
         PaymentRefunded = 32,
         /// A payment is disputed, or a dispute moved money.
         PaymentDisputed = 33,
+        /// Automatic top-up ended without having been asked to.
+        AutomaticTopUpEnded = 34,
     }
 }
 
@@ -334,6 +338,18 @@ stored_enum! {
         Reversal = 17,
         /// Money whose owner was found.
         SuspenseCleared = 18,
+    }
+}
+
+stored_enum! {
+    /// Why automatic top-up does not run any more.
+    AutomaticTopUpEnd {
+        /// The account ended it.
+        Disabled = 0,
+        /// Too many payments in a row failed.
+        PaymentsFailed = 1,
+        /// The means of payment was removed.
+        MethodRemoved = 2,
     }
 }
 
@@ -508,5 +524,79 @@ stored_enum! {
         Expired = 11,
         /// The facts contradict each other: a person decides.
         Conflicting = 12,
+    }
+}
+
+stored_enum! {
+    /// What the values of an attribute are.
+    AttributeKind {
+        /// Text.
+        Text = 0,
+        /// An exact decimal.
+        Number = 1,
+        /// Yes or no.
+        Boolean = 2,
+        /// A day.
+        Date = 3,
+    }
+}
+
+stored_enum! {
+    /// What a statement of consent says.
+    ConsentKind {
+        /// The person agrees to be written to.
+        Granted = 0,
+        /// The person objects.
+        Withdrawn = 1,
+        /// The account itself stops writing to the number.
+        Suppressed = 2,
+        /// The account takes its own stop back.
+        Lifted = 3,
+    }
+}
+
+stored_enum! {
+    /// How a statement of consent came.
+    ConsentSource {
+        /// A form on a page of the account's.
+        WebForm = 0,
+        /// Paper.
+        Paper = 1,
+        /// A call.
+        Phone = 2,
+        /// Face to face.
+        InPerson = 3,
+        /// A keyword in a message from the phone.
+        Keyword = 4,
+        /// Our own preference page.
+        PreferencePage = 5,
+        /// A file of contacts.
+        Import = 6,
+        /// The account, of its own accord.
+        Account = 7,
+    }
+}
+
+stored_enum! {
+    /// What a suppression or a statement of consent reaches.
+    SuppressionScope {
+        /// Everything of the account.
+        Account = 0,
+        /// What comes from one sender.
+        Sender = 1,
+        /// What is about one topic.
+        Topic = 2,
+    }
+}
+
+stored_enum! {
+    /// Why a number is not written to.
+    SuppressionReason {
+        /// The person objected.
+        OptedOut = 0,
+        /// The account decided so.
+        Manual = 1,
+        /// The person complained.
+        Complaint = 2,
     }
 }

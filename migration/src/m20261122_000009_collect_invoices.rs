@@ -27,20 +27,15 @@ impl MigrationTrait for Migration {
 /// Columns of tables that were there. What was written before is of the first kind.
 const COLUMNS: &[(&str, &str)] = &[
     ("billing_account", "suspended_at_ms BIGINT"),
-    (
-        "invoice_allocation",
-        "kind SMALLINT NOT NULL DEFAULT 0 CHECK (kind BETWEEN 0 AND 2)",
-    ),
+    ("invoice_allocation", "kind SMALLINT NOT NULL DEFAULT 0 CHECK (kind BETWEEN 0 AND 2)"),
     ("invoice_allocation", "occurred_at_ms BIGINT"),
     ("tax_rate", "kind SMALLINT NOT NULL DEFAULT 0 CHECK (kind BETWEEN 0 AND 1)"),
     ("invoice_tax", "kind SMALLINT NOT NULL DEFAULT 0 CHECK (kind BETWEEN 0 AND 1)"),
 ];
 
 /// Whose the rows are.
-const WALLS: &[(&str, RowsOf)] = &[
-    ("invoice_reminder", RowsOf::Account("account_id")),
-    ("mail", RowsOf::Account("account_id")),
-];
+const WALLS: &[(&str, RowsOf)] =
+    &[("invoice_reminder", RowsOf::Account("account_id")), ("mail", RowsOf::Account("account_id"))];
 
 const TABLES: &[(&str, &str)] = &[
     (

@@ -104,11 +104,7 @@ pub async fn entries(
 ///
 /// # Errors
 /// As [`entries`].
-pub async fn entries_count(
-    ctx: &Ctx,
-    whose: Whose,
-    of: EntriesOf,
-) -> Result<u64, Failed> {
+pub async fn entries_count(ctx: &Ctx, whose: Whose, of: EntriesOf) -> Result<u64, Failed> {
     let journal = journal_of(ctx, whose, of).await?;
     Ok(page::count_all(ctx.db.reader(), of_journal(journal)).await?)
 }

@@ -30,7 +30,7 @@ mod verify;
 pub mod vouchers;
 
 pub use charging::{
-    Charge, RETURNING_CHARGE, available_locked, day_of, hold, read as read_charge,
+    Charge, RETURNING_CHARGE, available_locked, day_of, hold, parts_paid, read as read_charge,
     settle as settle_charges,
 };
 pub use commands::{CreditChange, SetCreditRejection, set_credit};

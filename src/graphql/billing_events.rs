@@ -60,6 +60,8 @@ pub enum InvoiceChange {
     Voided,
     /// It was given up.
     Uncollectible,
+    /// A payment of it went back: more is due again.
+    Reopened,
     /// The account was reminded of it.
     Reminded,
     /// It was given more time.
@@ -79,6 +81,7 @@ impl InvoiceChanged {
             EventKind::InvoiceOverdue => InvoiceChange::Overdue,
             EventKind::InvoiceVoided => InvoiceChange::Voided,
             EventKind::InvoiceUncollectible => InvoiceChange::Uncollectible,
+            EventKind::InvoiceReopened => InvoiceChange::Reopened,
             EventKind::InvoiceReminded => InvoiceChange::Reminded,
             EventKind::InvoiceExtended => InvoiceChange::Extended,
             // Of other domains.

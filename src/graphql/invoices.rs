@@ -45,7 +45,7 @@ pub enum InvoiceKind {
 }
 
 /// Where an invoice stands: `DRAFT` → `OPEN` → `PAID`, `VOID` or `UNCOLLECTIBLE`; from
-/// `UNCOLLECTIBLE` still to `PAID` or `VOID`. Statements and credit notes are `PAID` at once.
+/// `UNCOLLECTIBLE` still to `PAID` or `VOID`, and from `PAID` back to `OPEN` when a payment goes back. Statements and credit notes are `PAID` at once.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "enums::InvoiceStatus")]
 pub enum InvoiceStatus {

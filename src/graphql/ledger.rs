@@ -13,10 +13,14 @@ use super::ids::{parse_id, show_id};
 use super::money::Money;
 use super::plans::PlanSubscription;
 use super::rate_cards::AccountTerms;
+use super::rollups::{
+    Breakdown, BreakdownInput, Metrics, MetricsInput, read_breakdown, read_metrics,
+};
 use super::scalars::{CurrencyCode, Cursor, DateTime, Decimal};
 use super::usage::{Usage, UsageInput};
 use crate::billing::plans;
 use crate::billing::{self, Balance, EntriesOf, Entry, Terms, Whose};
+use crate::rollups;
 use crate::types::cursor::CursorKind;
 use crate::types::money::Micros;
 
@@ -244,6 +248,26 @@ impl AccountBilling {
     ) -> Answer<Usage> {
         let whose = Whose::Of(self.account_id);
         Ok(billing::usage(call(context)?, whose, &(&input).into()).await?.into())
+    }
+
+    /// What became of its messages, as series.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn metrics(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Of which time and messages.")] input: MetricsInput,
+    ) -> Answer<Metrics> {
+        read_metrics(context, rollups::Whose::Of(self.account_id), input).await
+    }
+
+    /// What became of its messages, by one of their properties, also by carrier and route.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn breakdown(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Of which time and messages, and by what.")] input: BreakdownInput,
+    ) -> Answer<Breakdown> {
+        read_breakdown(context, rollups::Whose::Of(self.account_id), input).await
     }
 }
 

@@ -12,6 +12,8 @@ pub mod billing_events;
 pub mod carriers;
 /// Relay connections.
 pub mod connection;
+/// Contacts, lists, segments, consent.
+pub mod contacts;
 /// Errors as the contract shows them.
 pub mod errors;
 /// What the executor leaves to its schema.
@@ -38,6 +40,8 @@ pub mod node;
 pub mod plans;
 /// Rate cards.
 pub mod rate_cards;
+/// Series and breakdowns of what became of messages.
+pub mod rollups;
 /// Routes.
 pub mod routes;
 /// The scalars.
@@ -76,7 +80,12 @@ pub struct Query(
     invoices::CertificatesQuery,
     invoices::TaxesQuery,
     payments::PaymentsQuery,
+    contacts::ContactsQuery,
+    contacts::ListsQuery,
+    contacts::SegmentsQuery,
+    contacts::ConsentQuery,
     messages::MessagesQuery,
+    rollups::RollupsQuery,
 );
 
 /// The root of writes.
@@ -99,12 +108,20 @@ pub struct Mutation(
     invoices::InvoicesMutation,
     invoices::TaxesMutation,
     payments::PaymentsMutation,
+    contacts::ContactsMutation,
+    contacts::ListsMutation,
+    contacts::SegmentsMutation,
+    contacts::ConsentMutation,
     messages::MessagesMutation,
 );
 
 /// The root of streams.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(messages::MessagesSubscription, billing_events::BillingSubscription);
+pub struct Subscription(
+    messages::MessagesSubscription,
+    billing_events::BillingSubscription,
+    rollups::RollupsSubscription,
+);
 
 /// The schema, ready to execute.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

@@ -2,7 +2,9 @@
 
 pub mod backlog;
 pub mod crash;
+pub mod dashboard;
 pub mod latency;
+pub mod seed;
 pub mod subscribers;
 pub mod throughput;
 

@@ -191,10 +191,7 @@ async fn documents_after(
         .filter(invoice::Column::AccountId.eq(account_id))
         .filter(invoice::Column::Currency.eq(currency.as_str()))
         .filter(invoice::Column::Kind.eq(InvoiceKind::Invoice))
-        .filter(
-            invoice::Column::Status
-                .is_not_in([InvoiceStatus::Draft, InvoiceStatus::Void]),
-        );
+        .filter(invoice::Column::Status.is_not_in([InvoiceStatus::Draft, InvoiceStatus::Void]));
     if let Some(after) = after {
         select = select.filter(invoice::Column::Id.gt(after));
     }

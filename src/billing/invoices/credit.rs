@@ -71,8 +71,8 @@ async fn balance_locked(tx: &Tx, row: &invoice::Model) -> Result<Micros, DbErr> 
     amount(tx, &sql, vec![row.account_id.0.into(), row.currency.clone().into()]).await
 }
 
-/// What is due of all of an account's invoices.
-async fn all_due(tx: &Tx, row: &invoice::Model) -> Result<Micros, DbErr> {
+/// What is due of all of an account's invoices: its balance has it taken off already.
+pub(super) async fn all_due(tx: &Tx, row: &invoice::Model) -> Result<Micros, DbErr> {
     let sql = "SELECT CAST(COALESCE(SUM(total_micros - paid_micros - credited_micros), 0) AS BIGINT) \
         AS amount FROM invoice \
         WHERE account_id = $1 AND currency = $2 AND kind = 0 AND status IN (1, 4)";

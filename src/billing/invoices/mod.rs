@@ -7,6 +7,8 @@
 //!   that finalizes, and is rolled back with it.
 //! - The lines of messages are the ledger's own amounts, added up from the usage of its days; what
 //!   rounding them to the minor unit makes is a line and a transfer of its own.
+//! - A payment pays of an invoice what was collected of it and did not go back. An invoice whose
+//!   payment is refunded or disputed is open again.
 //! - What is not paid in time is reminded of, and suspends its account's sending in the end; credit
 //!   that the account has pays invoices as they are finalized.
 //! - Rows are locked in this order: invoice → wallet → event counter.
@@ -23,6 +25,7 @@ mod finalize;
 mod mail;
 mod model;
 mod monthly;
+mod pay;
 mod payment;
 mod pdf;
 mod postings;
@@ -52,6 +55,7 @@ pub use finalize::{FinalizeRejection, finalize};
 pub use mail::{deliver as deliver_mail, mails};
 pub use model::{Month, is_payable, may_become, share, tax};
 pub use monthly::{make_monthly, mark_overdue};
+pub use pay::{PayRejection, pay};
 pub use payment::{Allocation, OutsidePayment, RecordPaymentRejection, allocate, record_payment};
 pub use pdf::{PDF_LINES_MAX, Pdf, pdf};
 pub use profile::{Profile, ProfileRejection, TAX_IDS_MAX, TaxId, profile, set_profile};

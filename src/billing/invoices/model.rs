@@ -24,7 +24,9 @@ pub const fn may_become(from: InvoiceStatus, to: InvoiceStatus) -> bool {
         Draft => matches!(to, Open),
         Open => matches!(to, Paid | Void | Uncollectible),
         Uncollectible => matches!(to, Paid | Void),
-        Paid | Void => false,
+        // A payment of it went back.
+        Paid => matches!(to, Open),
+        Void => false,
     }
 }
 
@@ -138,6 +140,7 @@ mod tests {
             (Open, Paid),
             (Open, Void),
             (Open, Uncollectible),
+            (Paid, Open),
             (Uncollectible, Paid),
             (Uncollectible, Void),
         ];

@@ -1,5 +1,5 @@
 //! What payments pay of invoices. The money itself is posted by whoever took it; what is more than
-//! is due stays the customer's credit.
+//! is due stays the customer's credit, and what goes back is due again.
 
 use entity::enums::{
     AllocationKind, BookKind, EventKind, InvoiceKind, InvoiceStatus, MailKind, TransferCode,
@@ -7,7 +7,7 @@ use entity::enums::{
 use entity::ids::{AccountId, InvoiceId, PaymentId};
 use entity::time::UnixMillis;
 use entity::{invoice, invoice_allocation};
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait, Set};
 
 use super::credit_note::is_request_key;
 use super::events::{ring, told};
@@ -74,10 +74,11 @@ pub enum RecordPaymentRejection {
     IdempotencyKeyReused,
 }
 
-/// Lets a payment pay what is due of an invoice, as far as it goes; none if the account has no such
-/// invoice. Posts nothing: the caller posts the payment, in the same transaction and after this, as
-/// the invoice's row is locked before the wallet's. Idempotent by the payment's id. Asks for no
-/// right: it is part of paying.
+/// Makes what a payment pays of an invoice be `amount`, as far as what is due goes; none if the
+/// account has no such invoice. `amount` is what was collected of the payment and did not go back:
+/// where it became less, the invoice is due again. Posts nothing: the caller posts the payment, in
+/// the same transaction and after this, as the invoice's row is locked before the wallet's.
+/// Idempotent by the payment's id. Asks for no right: it is part of paying.
 ///
 /// # Errors
 /// The store's own.
@@ -121,13 +122,13 @@ pub(super) async fn allocate_locked(
     amount: Micros,
 ) -> Result<Allocation, Failed> {
     let key = (row.account_id, row.id, source.id);
-    if let Some(same) = invoice_allocation::Entity::find_by_id(key).one(&**tx).await? {
-        let allocated = Micros(same.amount_micros);
+    let kept = invoice_allocation::Entity::find_by_id(key).one(&**tx).await?;
+    let before = Micros(kept.as_ref().map_or(0, |kept| kept.amount_micros));
+    let wanted = amount.max(Micros::ZERO);
+    let more = Micros(wanted.0.saturating_sub(before.0)).min(store::due(&row));
+    let allocated = if wanted < before { wanted } else { Micros(before.0 + more.0) };
+    if allocated == before {
         return Ok(Allocation { invoice: row, allocated, events: Vec::new() });
-    }
-    let allocated = amount.min(store::due(&row));
-    if allocated <= Micros::ZERO {
-        return Ok(Allocation { invoice: row, allocated: Micros::ZERO, events: Vec::new() });
     }
     let paid = invoice_allocation::Model {
         account_id: row.account_id,
@@ -139,16 +140,11 @@ pub(super) async fn allocate_locked(
         occurred_at_ms: source.occurred_at,
         created_at_ms: now,
     };
-    let insert = invoice_allocation::Entity::insert(paid.into_active_model());
-    insert.exec_without_returning(&**tx).await?;
-    row.paid_micros += allocated.0;
-    let is_paid = store::due(&row) == Micros::ZERO;
-    if is_paid {
-        row.status = InvoiceStatus::Paid;
-        row.ended_at_ms = Some(now);
-    }
+    write_allocation(tx, kept, paid).await?;
+    row.paid_micros += allocated.0 - before.0;
+    let kind = end_or_reopen(&mut row, now, allocated < before);
     store::save(tx, now, &mut row).await?;
-    let kind = if is_paid { EventKind::InvoicePaid } else { EventKind::InvoiceReduced };
+    let is_paid = kind == EventKind::InvoicePaid;
     let mut events = vec![told(&row, kind, now)];
     if is_paid {
         events.extend(suspension::resume(tx, now, row.account_id).await?);
@@ -161,12 +157,52 @@ pub(super) async fn allocate_locked(
         amount: Some(allocated),
     };
     let mails = match source.kind {
-        AllocationKind::Payment | AllocationKind::Withholding => vec![mail],
-        // The e-mail about the invoice says so.
-        AllocationKind::Credit => Vec::new(),
+        AllocationKind::Payment | AllocationKind::Withholding if allocated > before => vec![mail],
+        // The e-mail about the invoice says so; and what went back is no payment.
+        AllocationKind::Payment | AllocationKind::Withholding | AllocationKind::Credit => {
+            Vec::new()
+        }
     };
     mail::enqueue(tx, now, mails).await?;
     Ok(Allocation { invoice: row, allocated, events })
+}
+
+/// What went back whole is no payment of the invoice any more.
+async fn write_allocation(
+    tx: &Tx,
+    kept: Option<invoice_allocation::Model>,
+    paid: invoice_allocation::Model,
+) -> Result<(), DbErr> {
+    match kept {
+        None => {
+            let insert = invoice_allocation::Entity::insert(paid.into_active_model());
+            insert.exec_without_returning(&**tx).await.map(drop)
+        }
+        Some(kept) if paid.amount_micros == 0 => kept.delete(&**tx).await.map(drop),
+        Some(kept) => {
+            let mut change = kept.into_active_model();
+            change.amount_micros = Set(paid.amount_micros);
+            change.update(&**tx).await.map(drop)
+        }
+    }
+}
+
+/// The status that follows from what is due, and what is told of it.
+fn end_or_reopen(row: &mut invoice::Model, now: UnixMillis, went_back: bool) -> EventKind {
+    let is_covered = row.paid_micros + row.credited_micros >= row.total_micros;
+    if went_back {
+        if row.status == InvoiceStatus::Paid && !is_covered {
+            row.status = InvoiceStatus::Open;
+            row.ended_at_ms = None;
+        }
+        return EventKind::InvoiceReopened;
+    }
+    if !is_covered {
+        return EventKind::InvoiceReduced;
+    }
+    row.status = InvoiceStatus::Paid;
+    row.ended_at_ms = Some(now);
+    EventKind::InvoicePaid
 }
 
 /// Records a payment that came by another way than a processor, such as a bank transfer: posts it and

@@ -84,9 +84,7 @@ fn due_before(ctx: &Ctx) -> Option<UnixMillis> {
 fn unpaid() -> Select<invoice::Entity> {
     invoice::Entity::find()
         .filter(invoice::Column::Kind.eq(InvoiceKind::Invoice))
-        .filter(
-            invoice::Column::Status.is_in([InvoiceStatus::Open, InvoiceStatus::Uncollectible]),
-        )
+        .filter(invoice::Column::Status.is_in([InvoiceStatus::Open, InvoiceStatus::Uncollectible]))
 }
 
 /// Accounts that have such invoices and may send.
@@ -181,11 +179,7 @@ pub(super) async fn resume(
     if overdue.is_some() { Ok(None) } else { lift(tx, now, account_id).await }
 }
 
-async fn lift(
-    tx: &Tx,
-    now: UnixMillis,
-    account_id: AccountId,
-) -> Result<Option<NewEvent>, DbErr> {
+async fn lift(tx: &Tx, now: UnixMillis, account_id: AccountId) -> Result<Option<NewEvent>, DbErr> {
     let Some(row) = lock(tx, account_id).await?.filter(|row| row.suspended_at_ms.is_some()) else {
         return Ok(None);
     };

@@ -6,8 +6,8 @@ use entity::invoice::Model;
 use super::Invoice;
 use super::refusals::{
     AddInvoiceLineError, CreateCreditNoteError, CreateInvoiceError, DiscardInvoiceError,
-    ExtendInvoiceError, FinalizeInvoiceError, MarkUncollectibleError, RecordPaymentError, RecordWithholdingError,
-    RemoveInvoiceLineError, VoidInvoiceError,
+    ExtendInvoiceError, FinalizeInvoiceError, MarkUncollectibleError, PayInvoiceError,
+    RecordPaymentError, RecordWithholdingError, RemoveInvoiceLineError, VoidInvoiceError,
 };
 use crate::billing::invoices::{
     self, CreateInvoiceRejection, NewCreditNote, NewLine, OutsidePayment, Withheld,
@@ -104,6 +104,13 @@ invoice_payload! {
     RecordPaymentPayload,
     /// The invoice as it is now; null if the payment was not recorded.
     invoice, RecordPaymentError
+}
+
+invoice_payload! {
+    /// What `payInvoice` answers.
+    PayInvoicePayload,
+    /// The invoice as it is now; null if it was not paid.
+    invoice, PayInvoiceError
 }
 
 /// What `createInvoice` takes.
@@ -227,6 +234,15 @@ pub struct RecordPaymentInput {
     /// The bank's or the operator's own reference: 1 to 200 characters.
     pub reference: String,
     /// Chosen by the caller, 1 to 100 characters: the same key records one payment.
+    pub idempotency_key: String,
+}
+
+/// What `payInvoice` takes.
+#[derive(InputObject, Debug)]
+pub struct PayInvoiceInput {
+    /// The invoice, `inv_…`.
+    pub invoice_id: ID,
+    /// Chosen by the caller, 1 to 100 characters: the same key pays once.
     pub idempotency_key: String,
 }
 
@@ -412,5 +428,18 @@ impl InvoicesMutation {
             idempotency_key: input.idempotency_key,
         };
         RecordPaymentPayload::of(invoices::record_payment(call(context)?, payment).await)
+    }
+
+    /// Pays all that is due of an invoice with the account's credit: what it has that no message and
+    /// no other invoice takes. Its balance already has the invoice taken off, and stays as it is. For
+    /// the account's owners, admins and billing. Idempotent by its key.
+    async fn pay_invoice(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which invoice.")] input: PayInvoiceInput,
+    ) -> Answer<PayInvoicePayload> {
+        let id = parse_id(&input.invoice_id)?;
+        let outcome = invoices::pay(call(context)?, id, &input.idempotency_key).await;
+        PayInvoicePayload::of(outcome)
     }
 }

@@ -3,9 +3,9 @@
 
 use crate::billing::invoices::{
     AddLineRejection, ArchiveTaxRateRejection, CreateInvoiceRejection, CreateTaxRateRejection,
-    CreditRejection, DiscardRejection, ExtendRejection, FinalizeRejection, ProfileRejection, RecordPaymentRejection,
-    RecordWithholdingRejection,
-    RemoveLineRejection, SetAccountTaxRatesRejection, UncollectibleRejection, VoidRejection,
+    CreditRejection, DiscardRejection, ExtendRejection, FinalizeRejection, PayRejection,
+    ProfileRejection, RecordPaymentRejection, RecordWithholdingRejection, RemoveLineRejection,
+    SetAccountTaxRatesRejection, UncollectibleRejection, VoidRejection,
 };
 use crate::graphql::errors::user_error;
 
@@ -283,6 +283,24 @@ refusal! {
         /// The key is empty or longer than 100 characters.
         InvalidIdempotencyKey ["idempotencyKey"],
         /// The key was used with another input.
+        IdempotencyKeyReused ["idempotencyKey"],
+    }
+}
+
+refusal! {
+    /// Why an invoice was not paid.
+    PayInvoiceError,
+    /// Why an invoice was not paid, for a program to read.
+    PayInvoiceErrorCode, PayRejection {
+        /// There is no such invoice.
+        InvoiceNotFound ["invoiceId"],
+        /// Nothing is due of it.
+        NotPayable ["invoiceId"],
+        /// The account's credit is less than what is due.
+        InsufficientBalance ["invoiceId"],
+        /// The key is empty or longer than 100 characters.
+        InvalidIdempotencyKey ["idempotencyKey"],
+        /// The key was used for another invoice.
         IdempotencyKeyReused ["idempotencyKey"],
     }
 }

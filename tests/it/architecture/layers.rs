@@ -24,7 +24,7 @@ const LAYERS: &[(Layer, &[&str])] = &[
     (Layer::Platform, &["ctx", "authz", "db", "events", "jobs", "keys", "telemetry"]),
     (Layer::Domain, &["identity", "contacts", "billing", "routing", "senders", "carriers"]),
     (Layer::Orchestrator, &["messages", "payments"]),
-    (Layer::Composer, &["campaigns", "privacy"]),
+    (Layer::Composer, &["campaigns", "privacy", "rollups"]),
     (Layer::Edge, &["graphql", "http"]),
     (Layer::Root, &["app", "cli", "lib", "main"]),
 ];

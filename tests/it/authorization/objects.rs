@@ -227,6 +227,9 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 3] {
         version: 1,
         created_at_ms: now,
         updated_at_ms: now,
+        invoice_id: None,
+        saves_method: false,
+        payment_method_id: None,
     };
     let told = webhook_event::Model {
         id: platform.ids.next(),

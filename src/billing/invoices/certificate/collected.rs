@@ -182,12 +182,8 @@ mod tests {
     #[test]
     fn a_part_that_is_paid_pays_the_same_part_of_the_tax_and_all_pays_all() {
         let paid = vec![(UnixMillis(10), 333_340_000), (UnixMillis(20), 833_330_000)];
-        let history = History {
-            total: 1_166_670_000,
-            tax: 166_670_000,
-            paid,
-            credited: Vec::new(),
-        };
+        let history =
+            History { total: 1_166_670_000, tax: 166_670_000, paid, credited: Vec::new() };
         assert_eq!(collected(&history, 10), 0, "before it was paid");
         assert_eq!(collected(&history, 11), 47_620_000);
         assert_eq!(collected(&history, 21), 166_670_000, "all of it, whatever was rounded");
@@ -203,7 +199,8 @@ mod tests {
         };
         assert_eq!(collected(&history, 20), 100_000_000);
         assert_eq!(collected(&history, 21), 50_000_000, "the half of it is the account's credit");
-        let all = History { credited: vec![(UnixMillis(20), 1_100_000_000, 100_000_000)], ..history };
+        let all =
+            History { credited: vec![(UnixMillis(20), 1_100_000_000, 100_000_000)], ..history };
         assert_eq!(collected(&all, 21), 0);
     }
 }

@@ -12,11 +12,7 @@ use crate::error::Failed;
 ///
 /// # Errors
 /// As [`certificate`].
-pub async fn certificate_pdf(
-    ctx: &Ctx,
-    whose: Whose,
-    year: i32,
-) -> Result<Option<Pdf>, Failed> {
+pub async fn certificate_pdf(ctx: &Ctx, whose: Whose, year: i32) -> Result<Option<Pdf>, Failed> {
     let Some(found) = certificate(ctx, whose, year).await? else { return Ok(None) };
     let title = format!("Certificate of withholding tax {year}");
     let bytes = pdf::draw(title.clone(), rows(&found, title)).await?;
@@ -55,10 +51,9 @@ fn rows(found: &Certificate, title: String) -> Vec<Row> {
 
 fn cells(line: &CertificateLine) -> Cells {
     let (text, price) = match &line.what {
-        Certified::Collected { name, rate_millionths, base } => (
-            format!("{} {name} {} %", line.number, percentage(*rate_millionths)),
-            base.to_string(),
-        ),
+        Certified::Collected { name, rate_millionths, base } => {
+            (format!("{} {name} {} %", line.number, percentage(*rate_millionths)), base.to_string())
+        }
         Certified::Withheld { certificate_number } => (
             format!(
                 "{} withheld by the customer {}",

@@ -33,7 +33,9 @@ pub(super) async fn compose(
     }
     let to = recipients(ctx, row.account_id).await?;
     if to.is_empty() {
-        return Ok(Composed::Nothing("the account has no billing profile, owner or billing person"));
+        return Ok(Composed::Nothing(
+            "the account has no billing profile, owner or billing person",
+        ));
     }
     let (subject, text) = words(row, document)?;
     let pdf = match row.kind {
