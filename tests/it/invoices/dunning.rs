@@ -102,7 +102,7 @@ both_stores! {
         assert_eq!(given[0]["dueAt"], "2026-01-19T00:00:00.000Z");
         assert_eq!(given[0]["sentAt"], "2026-01-20T00:00:00.000Z");
         assert_eq!(debtor.told(&house).await, [20, 26, 26, 26]);
-        assert_eq!(debtor.books.document(&invoice["id"]).await["version"], 5);
+        assert_eq!(debtor.books.document(&invoice["id"]).await["version"], 6);
     }
 
     async fn reminders_that_were_missed_are_not_made_up_for(house: TestHouse) {
@@ -124,7 +124,7 @@ both_stores! {
         let debtor = Debtor::new(&house).await;
         let invoice = debtor.books.invoice("10.00").await;
         house.hand.advance(DAY * 15);
-        refuse_events(&house, 3).await;
+        refuse_events(&house, 4).await;
         assert!(invoices::remind(&house.system()).await.is_err());
         assert_eq!(reminders(&debtor.books, &invoice).await, json!([]));
         let mails: i64 = house.value("SELECT count(*) FROM mail WHERE kind = 1", []).await;
