@@ -29,7 +29,8 @@ impl Books {
         };
         let sales = make(json!({ "name": "VAT", "percentage": "20" })).await;
         let advance =
-            make(json!({ "name": "Advance tax", "percentage": "12.5", "kind": "WITHHOLDING" })).await;
+            make(json!({ "name": "Advance tax", "percentage": "12.5", "kind": "WITHHOLDING" }))
+                .await;
         assert_eq!((&sales["kind"], &advance["kind"]), (&json!("SALES"), &json!("WITHHOLDING")));
         let account = self.account_id.to_string();
         let ids = json!([sales["id"], advance["id"]]);

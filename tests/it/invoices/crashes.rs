@@ -67,9 +67,7 @@ async fn state(house: &TestHouse) -> Vec<(i64, i64)> {
         ("mail", "kind"),
         ("wallet", "balance_micros + last_seq"),
     ] {
-        let sql = format!(
-            "SELECT count(*), CAST(COALESCE(SUM({sum}), 0) AS BIGINT) FROM {table}"
-        );
+        let sql = format!("SELECT count(*), CAST(COALESCE(SUM({sum}), 0) AS BIGINT) FROM {table}");
         let rows = house.rows(&sql, []).await;
         let column = |index| rows[0].try_get_by_index::<i64>(index).unwrap();
         state.push((column(0), column(1)));

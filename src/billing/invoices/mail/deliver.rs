@@ -4,9 +4,7 @@
 use entity::enums::{MailKind, MailState};
 use entity::ids::InvoiceId;
 use entity::{invoice, mail};
-use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Unchanged,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Unchanged};
 
 use super::compose::{self, Composed};
 use crate::authz::Action;
