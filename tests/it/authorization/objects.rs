@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::enums::{EventKind, KeyMode, PaymentPurpose, PaymentStatus, WebhookState};
+use entity::enums::{EventKind, KeyMode, PaymentPurpose, PaymentStatus, Purse, WebhookState};
 use entity::ids::{AccountId, PaymentId};
 use entity::{inbound_message, payment, webhook_event};
 use heliograph::authz::{Actor, Scope};
@@ -10,7 +10,7 @@ use heliograph::billing::invoices::{self, NewLine, NewTaxRate};
 use heliograph::billing::plans::{self, NewPlan};
 use heliograph::billing::rate_cards::{self, NewRateCard};
 use heliograph::billing::vouchers::{self, NewVouchers};
-use heliograph::billing::{self, CreditChange, Whose};
+use heliograph::billing::{self, CreditChange, EntriesOf, Whose};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
 use heliograph::ctx::Ctx;
 use heliograph::db::page::PageRequest;
@@ -84,7 +84,8 @@ impl Objects {
         let add_balance = Some(Micros(1));
         let change = CreditChange { add_balance, ..CreditChange::default() };
         billing::set_credit(&operator, account_id, change).await.unwrap();
-        let entries = billing::entries(&ctx, Whose::Own, None, &PageRequest::default()).await;
+        let money = EntriesOf { purse: Purse::Money, currency: None };
+        let entries = billing::entries(&ctx, Whose::Own, money, &PageRequest::default()).await;
         let entry = entries.unwrap().items[0].transfer_id;
         let message = send(node, key.1.as_str()).await;
         let inbound = receive(node, account_id, carrier.id).await;

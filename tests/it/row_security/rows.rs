@@ -89,6 +89,8 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO invoice_line VALUES ('{a}', '{a}', 1, 1, 'd', NULL, NULL, NULL, NULL, 1, 0)",
     "INSERT INTO invoice_tax VALUES ('{a}', '{a}', '{a}', 't', 0, 0, 0)",
     "INSERT INTO invoice_allocation VALUES ('{a}', '{a}', '{a}', 0, NULL, 0)",
+    "INSERT INTO invoice_reminder VALUES ('{a}', '{a}', 0, 1, 0)",
+    "INSERT INTO mail VALUES ('{a}', '{a}', 0, '', NULL, 0, 0, 0, NULL, 0, NULL)",
     "INSERT INTO invoice_counter VALUES ('{a}', 0, 1)",
     "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
 ];
