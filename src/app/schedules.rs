@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::payments::FOLD;
+use super::payments::{ASK, FOLD};
 use crate::billing::invoices;
 use crate::billing::plans;
 use crate::contacts;
@@ -65,10 +65,13 @@ pub(super) fn all() -> Vec<Schedule> {
         }),
         // Beside the doorbell, which wakes it at once.
         Schedule::new(
-            FOLD,
+            FOLD.job,
             Duration::from_secs(1),
             |ctx| async move { payments::fold(&ctx).await },
         ),
+        Schedule::new(ASK.job, Duration::from_secs(5), |ctx| async move {
+            payments::ask_hints(&ctx).await
+        }),
         Schedule::new("payments.sweep_events", Duration::from_secs(300), |ctx| async move {
             payments::sweep_events(&ctx).await
         }),

@@ -230,6 +230,7 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 3] {
         invoice_id: None,
         saves_method: false,
         payment_method_id: None,
+        flow: entity::enums::PaymentFlow::HostedPage,
     };
     let told = webhook_event::Model {
         id: platform.ids.next(),

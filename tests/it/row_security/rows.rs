@@ -74,7 +74,7 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO processor_endpoint VALUES ('{a}', 0, '{simple}', '', NULL, NULL, NULL, true, 0, 1, \
      0, 0)",
     "INSERT INTO payment VALUES ('{a}', '{a}', 0, '{a}', 0, 'USD', 0, NULL, '', '', NULL, NULL, 0, \
-     NULL, false, 1, 0, 0, NULL, false, NULL)",
+     NULL, false, 1, 0, 0, NULL, false, NULL, 0)",
     "INSERT INTO payment_method VALUES ('{a}', '{a}', '{a}', 'c', '{a}', 0, NULL, NULL)",
     "INSERT INTO automatic_top_up VALUES ('{a}', '{a}', 'USD', 0, 1, NULL, 0, NULL, 0, 0, 0, 1, 0, \
      0)",
