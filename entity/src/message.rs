@@ -78,6 +78,8 @@ pub struct Model {
     pub error_code: Option<String>,
     /// When the row was made.
     pub created_at_ms: UnixMillis,
+    /// What it is about, where its recipient may object to that alone.
+    pub topic: Option<String>,
     /// The route that led to its carrier; none for the simulator.
     pub route_id: Option<RouteId>,
 }

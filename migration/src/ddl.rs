@@ -25,9 +25,7 @@ pub(crate) async fn create_table(
 ) -> Result<(), DbErr> {
     let sql = match manager.get_database_backend() {
         DbBackend::Sqlite => {
-            let columns = SQLITE_TYPES.iter().fold(columns.to_owned(), |text, (from, to)| {
-                text.replace(&format!(" {from}"), &format!(" {to}"))
-            });
+            let columns = in_sqlite(columns);
             let rowid = if WIDE_TABLES.contains(&name) { "" } else { ", WITHOUT ROWID" };
             format!("CREATE TABLE {name} ({columns}) STRICT{rowid}")
         }
@@ -35,6 +33,28 @@ pub(crate) async fn create_table(
     };
     manager.get_connection().execute_unprepared(&sql).await?;
     Ok(())
+}
+
+/// Adds a column to a table; `column` is its name, type and conditions.
+pub(crate) async fn add_column(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    column: &str,
+) -> Result<(), DbErr> {
+    let column = match manager.get_database_backend() {
+        DbBackend::Sqlite => in_sqlite(column),
+        _ => column.to_owned(),
+    };
+    let sql = format!("ALTER TABLE {table} ADD COLUMN {column}");
+    manager.get_connection().execute_unprepared(&sql).await?;
+    Ok(())
+}
+
+/// Columns with SQLite's storage classes for their types.
+fn in_sqlite(columns: &str) -> String {
+    SQLITE_TYPES.iter().fold(columns.to_owned(), |text, (from, to)| {
+        text.replace(&format!(" {from}"), &format!(" {to}"))
+    })
 }
 
 /// Runs statements that both stores understand as they are.
@@ -51,6 +71,39 @@ pub(crate) async fn run_on_postgres(manager: &SchemaManager<'_>, sql: &str) -> R
         manager.get_connection().execute_unprepared(sql).await?;
     }
     Ok(())
+}
+
+/// Makes the store itself refuse to change or delete what was written to `table`.
+pub(crate) async fn refuse_changes(manager: &SchemaManager<'_>, table: &str) -> Result<(), DbErr> {
+    let refusal = format!("{table} is append-only");
+    if manager.get_database_backend() == DbBackend::Sqlite {
+        for verb in ["UPDATE", "DELETE"] {
+            let trigger = format!("{table}_no_{}", verb.to_lowercase());
+            run(
+                manager,
+                &[&format!(
+                    "CREATE TRIGGER {trigger} BEFORE {verb} ON {table} \
+                     BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
+                )],
+            )
+            .await?;
+        }
+        return Ok(());
+    }
+    run_on_postgres(
+        manager,
+        "CREATE OR REPLACE FUNCTION heliograph_append_only() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+    )
+    .await?;
+    run_on_postgres(
+        manager,
+        &format!(
+            "CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} \
+             FOR EACH STATEMENT EXECUTE FUNCTION heliograph_append_only()"
+        ),
+    )
+    .await
 }
 
 /// The setting of a PostgreSQL connection that says whose rows it may see: an account's id, or `*`

@@ -34,7 +34,7 @@ pub use charging::{
     settle as settle_charges,
 };
 pub use commands::{CreditChange, SetCreditRejection, set_credit};
-pub use entries::{Entry, Whose, entries, entries_count, find_entry};
+pub use entries::{EntriesOf, Entry, Whose, entries, entries_count, find_entry};
 pub use ledger::post;
 pub use model::{
     Balance, Book, DETAIL_CHARS_MAX, Journal, KEY_CHARS_MAX, Leg, NewTransfer, Posted, Unit,

@@ -12,6 +12,12 @@ use super::billing::SetCreditError;
 use super::carriers::{
     AddCarrierError, DisableCarrierError, EnableCarrierError, UpdateCarrierError,
 };
+use super::contacts::{
+    AddToListError, CreateContactAttributeError, CreateContactError, CreateListError,
+    CreateSegmentError, DeleteContactAttributeError, DeleteContactError, DeleteListError,
+    DeleteSegmentError, RecordConsentError, RemoveFromListError, SuppressError, UnsuppressError,
+    UpdateContactError, UpdateListError, UpdateSegmentError,
+};
 use super::identity::accounts::{CreateAccountError, UpdateAccountError};
 use super::identity::api_keys::{CreateApiKeyError, RevokeApiKeyError, RotateApiKeyError};
 use super::identity::people::{RemovePersonError, SetRoleError};
@@ -22,8 +28,9 @@ use super::identity::standing::{
 };
 use super::invoices::refusals::{
     AddInvoiceLineError, ArchiveTaxRateError, CreateCreditNoteError, CreateInvoiceError,
-    CreateTaxRateError, FinalizeInvoiceError, MarkUncollectibleError, RecordPaymentError,
-    RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError, VoidInvoiceError,
+    CreateTaxRateError, FinalizeInvoiceError, MarkUncollectibleError, PayInvoiceError,
+    RecordPaymentError, RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError,
+    VoidInvoiceError,
 };
 use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
@@ -31,7 +38,7 @@ use super::messages::{
 };
 use super::payments::{
     AddProcessorError, RefundPaymentError, RetryWebhookEventError, RotateProcessorSecretError,
-    StartTopUpError,
+    StartInvoicePaymentError, StartTopUpError,
 };
 use super::plans::{
     CreatePlanError, DeletePlanError, SubscribeAccountError, UnsubscribeAccountError,
@@ -316,6 +323,42 @@ pub enum UserError {
     CreateCreditNote(CreateCreditNoteError),
     /// Of `recordPayment`.
     RecordPayment(RecordPaymentError),
+    /// Of `payInvoice`.
+    PayInvoice(PayInvoiceError),
+    /// Of `startInvoicePayment`.
+    StartInvoicePayment(StartInvoicePaymentError),
+    /// Of `createContactAttribute`.
+    CreateContactAttribute(CreateContactAttributeError),
+    /// Of `deleteContactAttribute`.
+    DeleteContactAttribute(DeleteContactAttributeError),
+    /// Of `createContact`.
+    CreateContact(CreateContactError),
+    /// Of `updateContact`.
+    UpdateContact(UpdateContactError),
+    /// Of `deleteContact`.
+    DeleteContact(DeleteContactError),
+    /// Of `createList`.
+    CreateList(CreateListError),
+    /// Of `updateList`.
+    UpdateList(UpdateListError),
+    /// Of `deleteList`.
+    DeleteList(DeleteListError),
+    /// Of `addToList`.
+    AddToList(AddToListError),
+    /// Of `removeFromList`.
+    RemoveFromList(RemoveFromListError),
+    /// Of `createSegment`.
+    CreateSegment(CreateSegmentError),
+    /// Of `updateSegment`.
+    UpdateSegment(UpdateSegmentError),
+    /// Of `deleteSegment`.
+    DeleteSegment(DeleteSegmentError),
+    /// Of `recordConsent`.
+    RecordConsent(RecordConsentError),
+    /// Of `suppress`.
+    Suppress(SuppressError),
+    /// Of `unsuppress`.
+    Unsuppress(UnsuppressError),
 }
 
 #[cfg(test)]

@@ -26,6 +26,10 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
+use super::contacts::{
+    ContactByMac, ContactLists, ContactRow, ContactSuppressions, ContactTags, ContactValues,
+    ListRow,
+};
 use super::errors::Answer;
 use super::payments::ProcessorRow;
 use crate::billing::{invoices, rate_cards};
@@ -107,10 +111,17 @@ loaders! {
     accounts: AccountRow,
     api_keys: ApiKeyRow,
     carriers: CarrierRow,
+    contacts: ContactRow,
+    contacts_by_mac: ContactByMac,
+    contact_lists: ContactLists,
+    contact_suppressions: ContactSuppressions,
+    contact_tags: ContactTags,
+    contact_values: ContactValues,
     inbound_messages: InboundRow,
     invoices: InvoiceRow,
     invoice_taxes: InvoiceTaxes,
     leases: Lease,
+    lists: ListRow,
     messages: MessageRow,
     people: PersonRow,
     rate_cards: RateCardRow,

@@ -12,6 +12,8 @@ pub mod billing_events;
 pub mod carriers;
 /// Relay connections.
 pub mod connection;
+/// Contacts, lists, segments, consent.
+pub mod contacts;
 /// Errors as the contract shows them.
 pub mod errors;
 /// What the executor leaves to its schema.
@@ -75,8 +77,13 @@ pub struct Query(
     rate_cards::RateCardsQuery,
     vouchers::VouchersQuery,
     invoices::InvoicesQuery,
+    invoices::CertificatesQuery,
     invoices::TaxesQuery,
     payments::PaymentsQuery,
+    contacts::ContactsQuery,
+    contacts::ListsQuery,
+    contacts::SegmentsQuery,
+    contacts::ConsentQuery,
     messages::MessagesQuery,
     rollups::RollupsQuery,
 );
@@ -101,6 +108,10 @@ pub struct Mutation(
     invoices::InvoicesMutation,
     invoices::TaxesMutation,
     payments::PaymentsMutation,
+    contacts::ContactsMutation,
+    contacts::ListsMutation,
+    contacts::SegmentsMutation,
+    contacts::ConsentMutation,
     messages::MessagesMutation,
 );
 

@@ -20,7 +20,7 @@ enum Layer {
 }
 
 const LAYERS: &[(Layer, &[&str])] = &[
-    (Layer::Base, &["types", "sys", "error", "config"]),
+    (Layer::Base, &["types", "sys", "error", "config", "mail"]),
     (Layer::Platform, &["ctx", "authz", "db", "events", "jobs", "keys", "telemetry"]),
     (Layer::Domain, &["identity", "contacts", "billing", "routing", "senders", "carriers"]),
     (Layer::Orchestrator, &["messages", "payments"]),

@@ -385,6 +385,20 @@ pub const FIELDS: &[Field] = &[
         "mutation { startTopUp(input: { idempotencyKey: \"\", amount: \"1\", currency: \"USD\",
             processor: STRIPE }) { userErrors { code } } }",
     ),
+    of_account(
+        "Mutation.startInvoicePayment",
+        To(Pay),
+        Kind::Invoice,
+        "mutation($id: ID!) { startInvoicePayment(input: { idempotencyKey: \"k\", invoiceId: $id,
+            processor: PAYSTACK }) { payment { id } userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.payInvoice",
+        To(Pay),
+        Kind::Invoice,
+        "mutation($id: ID!) { payInvoice(input: { invoiceId: $id, idempotencyKey: \"k\" }) {
+            invoice { id } userErrors { code } } }",
+    ),
     of_platform(
         "Mutation.refundPayment",
         To(ManageCredit),

@@ -74,7 +74,10 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO processor_endpoint VALUES ('{a}', 0, '{simple}', '', NULL, NULL, NULL, true, 0, 1, \
      0, 0)",
     "INSERT INTO payment VALUES ('{a}', '{a}', 0, '{a}', 0, 'USD', 0, NULL, '', '', NULL, NULL, 0, \
-     NULL, false, 1, 0, 0)",
+     NULL, false, 1, 0, 0, NULL, false, NULL)",
+    "INSERT INTO payment_method VALUES ('{a}', '{a}', '{a}', 'c', '{a}', 0, NULL, NULL)",
+    "INSERT INTO automatic_top_up VALUES ('{a}', '{a}', 'USD', 0, 1, NULL, 0, NULL, 0, 0, 0, 1, 0, \
+     0)",
     "INSERT INTO billing_account VALUES ('{a}', 'USD', 0, NULL, 1, 0, 0)",
     "INSERT INTO billing_profile VALUES ('{a}', 'A', '1', NULL, 'C', NULL, NULL, 'GB', 'a@b', 1, \
      0, 0)",
