@@ -31,7 +31,8 @@ use super::messages::{
     SendMessagesError,
 };
 use super::payments::{
-    AddProcessorError, RefundPaymentError, RetryWebhookEventError, RotateProcessorSecretError,
+    AddProcessorError, DisableAutomaticTopUpError, RefundPaymentError, RemovePaymentMethodError,
+    RetryWebhookEventError, RotateProcessorSecretError, SetAutomaticTopUpError,
     StartInvoicePaymentError, StartTopUpError,
 };
 use super::plans::{
@@ -321,6 +322,12 @@ pub enum UserError {
     PayInvoice(PayInvoiceError),
     /// Of `startInvoicePayment`.
     StartInvoicePayment(StartInvoicePaymentError),
+    /// Of `removePaymentMethod`.
+    RemovePaymentMethod(RemovePaymentMethodError),
+    /// Of `setAutomaticTopUp`.
+    SetAutomaticTopUp(SetAutomaticTopUpError),
+    /// Of `disableAutomaticTopUp`.
+    DisableAutomaticTopUp(DisableAutomaticTopUpError),
 }
 
 #[cfg(test)]

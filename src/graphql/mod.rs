@@ -75,6 +75,7 @@ pub struct Query(
     invoices::InvoicesQuery,
     invoices::TaxesQuery,
     payments::PaymentsQuery,
+    payments::PaymentMethodsQuery,
     messages::MessagesQuery,
 );
 
@@ -98,6 +99,7 @@ pub struct Mutation(
     invoices::InvoicesMutation,
     invoices::TaxesMutation,
     payments::PaymentsMutation,
+    payments::PaymentMethodsMutation,
     messages::MessagesMutation,
 );
 

@@ -17,12 +17,14 @@
 //! - What came unsigned, or with a token that never changes, is a hint: the processor is asked
 //!   before anything is credited.
 
+mod automatic;
 mod books;
 mod commands;
 mod endpoints;
 pub mod facts;
 mod fold;
 mod inbox;
+mod methods;
 pub mod mpesa;
 pub mod paymongo;
 pub mod paystack;
@@ -37,6 +39,10 @@ pub mod xendit;
 mod document;
 mod signature;
 
+pub use automatic::{
+    AutomaticTopUpRejection, NewAutomaticTopUp, NotSetUp, automatic_top_up,
+    disable_automatic_top_up, set_automatic_top_up, top_up_accounts,
+};
 pub use commands::{
     IDEMPOTENCY_KEY_CHARS_MAX, NewRefund, RefundRejection, RetryRejection, refund, retry_webhook,
 };
@@ -46,6 +52,9 @@ pub use endpoints::{
 };
 pub use fold::{fold, settle_unmatched};
 pub use inbox::{Inbox, Post, Reception, Writer};
+pub use methods::{
+    METHODS_MAX, Method, RemoveMethodRejection, detach_removed, method, methods, remove_method,
+};
 pub use queries::{count_payments, count_webhooks, facts, payment, payments, webhook, webhooks};
 pub use start::{
     InvoicePaymentRejection, NewInvoicePayment, NewTopUp, TOP_UP_MICROS_MAX, TopUpRejection,

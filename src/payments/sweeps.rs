@@ -11,13 +11,14 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::automatic;
 use super::endpoints::{api_key, callable};
 use super::facts::{Fact, ObjectId, PaymentFacts, PaymentReference};
 use super::inbox::{Told, record};
 use super::start::make_page;
 use super::stripe::api::{Api, ApiError};
 use crate::ctx::Ctx;
-use crate::error::Failed;
+use crate::error::{Error, Failed};
 
 /// How far back before the last sweep events are read: Stripe lists them seconds late, and a sweep
 /// may fail twice.
@@ -68,6 +69,15 @@ enum Unasked {
 impl From<Failed> for Unasked {
     fn from(failed: Failed) -> Self {
         Self::Store(failed)
+    }
+}
+
+impl From<Error<ApiError>> for Unasked {
+    fn from(error: Error<ApiError>) -> Self {
+        match error {
+            Error::Rejected(error) => Self::Api(error),
+            Error::Failed(failed) => Self::Store(failed),
+        }
     }
 }
 
@@ -187,8 +197,16 @@ async fn poll(ctx: &Ctx, row: &payment::Model) -> Result<(), Unasked> {
     let facts: PaymentFacts = serde_json::from_str(&row.facts).map_err(Failed::internal)?;
     if facts.objects.is_empty() && row.status == PaymentStatus::Open {
         // Started, and then nothing: asked for under the same key, Stripe says what came of it.
-        make_page(ctx, &api, row).await?;
-        return Ok(());
+        if row.payment_method_id.is_none() {
+            make_page(ctx, &api, row).await?;
+            return Ok(());
+        }
+        return automatic::ask_again(ctx, &api, row).await.map_err(Unasked::from);
+    }
+    let has_failed =
+        matches!(row.status, PaymentStatus::AttemptFailed | PaymentStatus::ActionRequired);
+    if row.payment_method_id.is_some() && has_failed {
+        return Ok(automatic::call_off(ctx, &api, row, &facts).await?);
     }
     let reference = PaymentReference::parse(&row.id.to_string());
     let mut told: Vec<Fact> = Vec::new();

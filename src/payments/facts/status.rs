@@ -106,7 +106,10 @@ impl PaymentFacts {
             intent.attempts.values().any(|attempt| attempt.outcome == outcome)
         };
         let authorized = totals.is_some_and(|it| it.authorized_micros > 0);
-        if !self.intents.is_empty() && live().next().is_none() {
+        let has_begun = !self.intents.is_empty() || !self.sessions.is_empty();
+        if self.refused && !has_begun {
+            PaymentStatus::Canceled
+        } else if !self.intents.is_empty() && live().next().is_none() {
             PaymentStatus::Canceled
         } else if live().any(|it| has_ended(it, AttemptOutcome::Pending)) {
             PaymentStatus::Processing

@@ -2,8 +2,9 @@
 //!
 //! Runs on one node at a time, under the lease of its job. A batch of webhooks is one transaction;
 //! one that cannot be folded is tried alone, so that it holds up no other. Locks go payment →
-//! invoice → wallet → event counter.
+//! means of payment → automatic top-up → invoice → wallet → event counter.
 
+mod outcomes;
 mod working;
 
 use entity::enums::{AccountKind, PaymentPurpose, WebhookState};

@@ -140,7 +140,7 @@ impl Api {
         Ok(Self(builder.build()?))
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         request: RequestBuilder,
         idempotency_key: Option<&str>,
@@ -301,7 +301,7 @@ impl Api {
 }
 
 /// The fact with our payment's id: we asked for it, so we know whose it is.
-fn about(payment_id: PaymentId, mut fact: Fact) -> Fact {
+pub(super) fn about(payment_id: PaymentId, mut fact: Fact) -> Fact {
     if let Fact::Payment(facts) = &mut fact {
         facts.references.extend(PaymentReference::parse(&payment_id.to_string()));
     }
@@ -313,7 +313,7 @@ fn has_been_collected(fact: &Fact) -> bool {
 }
 
 /// An intent as the API shows it, as if its last event had come.
-fn intent(object: Object<'_>) -> Result<Vec<Fact>, Unreadable> {
+pub(super) fn intent(object: Object<'_>) -> Result<Vec<Fact>, Unreadable> {
     let change = match need(object.text("/status")?)? {
         "succeeded" => "succeeded",
         "processing" => "processing",
@@ -335,7 +335,7 @@ fn intent(object: Object<'_>) -> Result<Vec<Fact>, Unreadable> {
 ///
 /// # Errors
 /// A currency that Stripe does not settle.
-fn stripe_units(amount: Money) -> Result<Option<i64>, Unreadable> {
+pub(super) fn stripe_units(amount: Money) -> Result<Option<i64>, Unreadable> {
     Ok(scale_of(Processor::Stripe, amount.currency.as_str())?.units_of(amount.amount_micros))
 }
 

@@ -40,6 +40,7 @@ pub enum Kind {
     Invoice,
     TaxRate,
     Payment,
+    PaymentMethod,
     PaymentProcessor,
     WebhookEvent,
 }
@@ -125,6 +126,8 @@ pub const FIELDS: &[Field] = &[
         Kind::Payment,
         "query($id: ID!) { payment(id: $id) { id status } }",
     ),
+    unnamed("Query.paymentMethods", To(ReadBilling), "{ paymentMethods { id } }"),
+    unnamed("Query.automaticTopUp", To(ReadBilling), "{ automaticTopUp { isEnabled } }"),
     unnamed("Query.processors", To(ManageProcessors), "{ processors { id } }"),
     unnamed(
         "Query.webhookEvents",
@@ -381,6 +384,25 @@ pub const FIELDS: &[Field] = &[
         Kind::Invoice,
         "mutation($id: ID!) { payInvoice(input: { invoiceId: $id, idempotencyKey: \"k\" }) {
             invoice { id } userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.removePaymentMethod",
+        To(Pay),
+        Kind::PaymentMethod,
+        "mutation($id: ID!) { removePaymentMethod(input: { paymentMethodId: $id }) {
+            removedPaymentMethodId userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.setAutomaticTopUp",
+        To(Pay),
+        Kind::PaymentMethod,
+        "mutation($id: ID!) { setAutomaticTopUp(input: { threshold: \"1\", amount: \"1\",
+            currency: \"USD\", paymentMethodId: $id }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.disableAutomaticTopUp",
+        To(Pay),
+        "mutation { disableAutomaticTopUp { userErrors { code } } }",
     ),
     of_platform(
         "Mutation.refundPayment",
