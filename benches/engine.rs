@@ -133,6 +133,7 @@ async fn main() {
                             client_reference: None,
                             send_at: None,
                             validity_period_seconds: None,
+                            topic: None,
                         })
                         .collect();
                     let input = SendInput { idempotency_key: format!("k{call}"), messages };

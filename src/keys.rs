@@ -47,6 +47,8 @@ pub enum Purpose {
     WebhookBody,
     /// Seals of payment processors' secrets and keys.
     Processor,
+    /// Hashes of the numbers of contacts.
+    ContactNumber,
     /// The hash by which an installation knows its master key again.
     Installation,
 }
@@ -66,6 +68,7 @@ impl Purpose {
             Self::LedgerRequest => b"heliograph/v1/ledger-request",
             Self::WebhookBody => b"heliograph/v1/webhook-body",
             Self::Processor => b"heliograph/v1/processor",
+            Self::ContactNumber => b"heliograph/v1/contact-number",
             Self::Installation => b"heliograph/v1/installation",
         }
     }

@@ -13,6 +13,8 @@ pub mod sys;
 pub mod keys;
 /// Typed settings.
 pub mod config;
+/// E-mail over SMTP.
+pub mod mail;
 /// Logs, traces, metrics.
 pub mod telemetry;
 /// The store: pools, transactions, bulk statements.
@@ -33,12 +35,16 @@ pub mod routing;
 pub mod senders;
 /// Accounts, people, log-ins, tokens, API keys.
 pub mod identity;
+/// Contacts: whom accounts write to, and what these consented to.
+pub mod contacts;
 /// Money: wallets, the ledger, prices.
 pub mod billing;
 /// Messages: from acceptance to a truthful final status.
 pub mod messages;
 /// Payments through processors: what their webhooks prove.
 pub mod payments;
+/// Roll-ups: what charts are drawn from.
+pub mod rollups;
 /// The GraphQL contract.
 pub mod graphql;
 /// The HTTP edge: GraphQL over HTTP, SSE and WebSocket, health, the explorer.

@@ -222,6 +222,8 @@ stored_enum! {
         MessageStatusChanged = 0,
         /// A message arrived from a phone.
         MessageReceived = 1,
+        /// A payment of an invoice went back: more of it is due again.
+        InvoiceReopened = 19,
         /// An invoice, statement or credit note was finalized.
         InvoiceFinalized = 20,
         /// An invoice was paid in full.
@@ -234,8 +236,14 @@ stored_enum! {
         InvoiceUncollectible = 24,
         /// A part of an invoice was paid or taken off by a credit note.
         InvoiceReduced = 25,
-        /// A payment of an invoice went back: more of it is due again.
-        InvoiceReopened = 26,
+        /// A reminder of an invoice was given.
+        InvoiceReminded = 26,
+        /// An invoice was given more time.
+        InvoiceExtended = 27,
+        /// An account may not send until its overdue invoices are paid.
+        SendingSuspended = 28,
+        /// An account may send again.
+        SendingResumed = 29,
         /// A payment was collected.
         PaymentSucceeded = 30,
         /// A payment failed, was called off or ran out.
@@ -368,6 +376,54 @@ stored_enum! {
 }
 
 stored_enum! {
+    /// What paid a part of an invoice.
+    AllocationKind {
+        /// A payment.
+        Payment = 0,
+        /// Credit that the customer had.
+        Credit = 1,
+        /// Tax that the customer kept back and paid to the authority.
+        Withholding = 2,
+    }
+}
+
+stored_enum! {
+    /// How a tax is collected.
+    TaxKind {
+        /// On sales: value added tax, sales tax, excise.
+        Sales = 0,
+        /// Of the customer's income, collected in advance, and certified each year.
+        Withholding = 1,
+    }
+}
+
+stored_enum! {
+    /// What an e-mail tells.
+    MailKind {
+        /// A document was finalized.
+        Finalized = 0,
+        /// An invoice was not paid in time.
+        Reminder = 1,
+        /// A part of an invoice was paid, or all.
+        PaymentReceived = 2,
+        /// The account may not send until it has paid.
+        SendingSuspended = 3,
+    }
+}
+
+stored_enum! {
+    /// Where an e-mail stands.
+    MailState {
+        /// It is to be sent.
+        Pending = 0,
+        /// A server took it.
+        Sent = 1,
+        /// It was not sent, and is not tried any more.
+        GivenUp = 2,
+    }
+}
+
+stored_enum! {
     /// Who processes payments.
     ProcessorKind {
         /// Stripe.
@@ -468,5 +524,79 @@ stored_enum! {
         Expired = 11,
         /// The facts contradict each other: a person decides.
         Conflicting = 12,
+    }
+}
+
+stored_enum! {
+    /// What the values of an attribute are.
+    AttributeKind {
+        /// Text.
+        Text = 0,
+        /// An exact decimal.
+        Number = 1,
+        /// Yes or no.
+        Boolean = 2,
+        /// A day.
+        Date = 3,
+    }
+}
+
+stored_enum! {
+    /// What a statement of consent says.
+    ConsentKind {
+        /// The person agrees to be written to.
+        Granted = 0,
+        /// The person objects.
+        Withdrawn = 1,
+        /// The account itself stops writing to the number.
+        Suppressed = 2,
+        /// The account takes its own stop back.
+        Lifted = 3,
+    }
+}
+
+stored_enum! {
+    /// How a statement of consent came.
+    ConsentSource {
+        /// A form on a page of the account's.
+        WebForm = 0,
+        /// Paper.
+        Paper = 1,
+        /// A call.
+        Phone = 2,
+        /// Face to face.
+        InPerson = 3,
+        /// A keyword in a message from the phone.
+        Keyword = 4,
+        /// Our own preference page.
+        PreferencePage = 5,
+        /// A file of contacts.
+        Import = 6,
+        /// The account, of its own accord.
+        Account = 7,
+    }
+}
+
+stored_enum! {
+    /// What a suppression or a statement of consent reaches.
+    SuppressionScope {
+        /// Everything of the account.
+        Account = 0,
+        /// What comes from one sender.
+        Sender = 1,
+        /// What is about one topic.
+        Topic = 2,
+    }
+}
+
+stored_enum! {
+    /// Why a number is not written to.
+    SuppressionReason {
+        /// The person objected.
+        OptedOut = 0,
+        /// The account decided so.
+        Manual = 1,
+        /// The person complained.
+        Complaint = 2,
     }
 }

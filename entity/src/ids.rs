@@ -148,6 +148,18 @@ ids! {
     PlanId = "plan";
     /// Vouchers that were made together.
     VoucherBatchId = "vbat";
+    /// A person of an account's audience.
+    ContactId = "cont";
+    /// An attribute that an account keeps of its contacts.
+    AttributeId = "attr";
+    /// A list of contacts.
+    ListId = "list";
+    /// A saved condition on contacts.
+    SegmentId = "segm";
+    /// A number that is not written to.
+    SuppressionId = "supp";
+    /// A statement of consent.
+    ConsentEventId = "cons";
     /// A payment.
     PaymentId = "pay";
     /// A kept means of payment.

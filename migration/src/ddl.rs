@@ -73,6 +73,39 @@ pub(crate) async fn run_on_postgres(manager: &SchemaManager<'_>, sql: &str) -> R
     Ok(())
 }
 
+/// Makes the store itself refuse to change or delete what was written to `table`.
+pub(crate) async fn refuse_changes(manager: &SchemaManager<'_>, table: &str) -> Result<(), DbErr> {
+    let refusal = format!("{table} is append-only");
+    if manager.get_database_backend() == DbBackend::Sqlite {
+        for verb in ["UPDATE", "DELETE"] {
+            let trigger = format!("{table}_no_{}", verb.to_lowercase());
+            run(
+                manager,
+                &[&format!(
+                    "CREATE TRIGGER {trigger} BEFORE {verb} ON {table} \
+                     BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
+                )],
+            )
+            .await?;
+        }
+        return Ok(());
+    }
+    run_on_postgres(
+        manager,
+        "CREATE OR REPLACE FUNCTION heliograph_append_only() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+    )
+    .await?;
+    run_on_postgres(
+        manager,
+        &format!(
+            "CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} \
+             FOR EACH STATEMENT EXECUTE FUNCTION heliograph_append_only()"
+        ),
+    )
+    .await
+}
+
 /// The setting of a PostgreSQL connection that says whose rows it may see: an account's id, or `*`
 /// for those of all accounts (`src/db/connect.rs`). Without it a connection sees none.
 ///

@@ -1,9 +1,8 @@
 //! Wallets, the ledger, what messages cost, and the prices.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::DbBackend;
 
-use crate::ddl::{RowsOf, create_table, run, run_on_postgres, wall};
+use crate::ddl::{RowsOf, create_table, refuse_changes, run, run_on_postgres, wall};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -28,39 +27,6 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-}
-
-/// Makes the store itself refuse to change or delete what was written to `table`.
-async fn refuse_changes(manager: &SchemaManager<'_>, table: &str) -> Result<(), DbErr> {
-    let refusal = format!("{table} is append-only");
-    if manager.get_database_backend() == DbBackend::Sqlite {
-        for verb in ["UPDATE", "DELETE"] {
-            let trigger = format!("{table}_no_{}", verb.to_lowercase());
-            run(
-                manager,
-                &[&format!(
-                    "CREATE TRIGGER {trigger} BEFORE {verb} ON {table} \
-                     BEGIN SELECT RAISE(ABORT, '{refusal}'); END"
-                )],
-            )
-            .await?;
-        }
-        return Ok(());
-    }
-    run_on_postgres(
-        manager,
-        "CREATE OR REPLACE FUNCTION heliograph_append_only() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
-    )
-    .await?;
-    run_on_postgres(
-        manager,
-        &format!(
-            "CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} \
-             FOR EACH STATEMENT EXECUTE FUNCTION heliograph_append_only()"
-        ),
-    )
-    .await
 }
 
 /// Whose the rows are. Prices are the operator's: an account learns those of its own messages.

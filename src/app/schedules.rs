@@ -5,9 +5,11 @@ use std::time::Duration;
 use super::payments::FOLD;
 use crate::billing::invoices;
 use crate::billing::plans;
+use crate::contacts;
 use crate::jobs::Schedule;
 use crate::messages::{inbound_parts, sweeps};
 use crate::payments;
+use crate::rollups;
 
 /// All of it.
 pub(super) fn all() -> Vec<Schedule> {
@@ -30,8 +32,18 @@ pub(super) fn all() -> Vec<Schedule> {
             Duration::from_secs(60),
             |ctx| async move { inbound_parts::give_up(&ctx).await },
         ),
+        Schedule::new("contacts.purge_deleted", Duration::from_secs(60), |ctx| async move {
+            contacts::purge_deleted(&ctx).await
+        }),
         Schedule::new("billing.charge_plans", Duration::from_secs(600), |ctx| async move {
             plans::charge_due(&ctx).await
+        }),
+        // How old charts are at most, beside the time that a fold takes.
+        Schedule::new("rollups.fold", Duration::from_secs(1), |ctx| async move {
+            rollups::fold(&ctx).await
+        }),
+        Schedule::new("rollups.purge", Duration::from_secs(3_600), |ctx| async move {
+            rollups::purge(&ctx).await
         }),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await
@@ -41,6 +53,15 @@ pub(super) fn all() -> Vec<Schedule> {
         }),
         Schedule::new("invoices.mark_overdue", Duration::from_secs(600), |ctx| async move {
             invoices::mark_overdue(&ctx).await
+        }),
+        Schedule::new("invoices.remind", Duration::from_secs(600), |ctx| async move {
+            invoices::remind(&ctx).await
+        }),
+        Schedule::new("invoices.suspend_overdue", Duration::from_secs(600), |ctx| async move {
+            invoices::suspend_overdue(&ctx).await
+        }),
+        Schedule::new("invoices.deliver_mail", Duration::from_secs(10), |ctx| async move {
+            invoices::deliver_mail(&ctx).await
         }),
         // Beside the doorbell, which wakes it at once.
         Schedule::new(

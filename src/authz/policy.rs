@@ -59,6 +59,12 @@ pub enum Action {
     VerifyLedger,
     /// Say to whom the account's invoices are made out.
     ManageBillingProfile,
+    /// Read contacts, lists, segments, and what people consented to.
+    ReadContacts,
+    /// Make, change and delete contacts, lists and segments.
+    ManageContacts,
+    /// Record consent, suppress numbers and take that back.
+    ManageConsent,
     /// Make, finalize and correct invoices, and record what was paid of them by other ways.
     ManageInvoices,
 }
@@ -76,6 +82,8 @@ pub enum Scope {
     AccountRead,
     /// Read the balance, the ledger, usage, payments and invoices.
     BillingRead,
+    /// Read and change contacts, lists, segments and consent.
+    ContactsManage,
 }
 
 impl Scope {
@@ -86,6 +94,7 @@ impl Scope {
         Self::SendersManage,
         Self::AccountRead,
         Self::BillingRead,
+        Self::ContactsManage,
     ];
 
     /// As stored and shown.
@@ -96,6 +105,7 @@ impl Scope {
             Self::SendersManage => "senders:manage",
             Self::AccountRead => "account:read",
             Self::BillingRead => "billing:read",
+            Self::ContactsManage => "contacts:manage",
         }
     }
 
@@ -168,6 +178,9 @@ impl Action {
         Self::VerifyLedger,
         Self::ManageBillingProfile,
         Self::ManageInvoices,
+        Self::ReadContacts,
+        Self::ManageContacts,
+        Self::ManageConsent,
     ];
 
     /// Whether `subject` may do this.
@@ -198,6 +211,8 @@ impl Action {
                 &[Owner, Admin, Developer]
             }
             Self::ManageAccount => &[Owner, Admin],
+            Self::ReadContacts | Self::ManageConsent => &[Owner, Admin, Developer, Support],
+            Self::ManageContacts => &[Owner, Admin, Developer],
             Self::ReadBilling => &[Owner, Admin, Developer, Billing],
             Self::Pay | Self::ManageBillingProfile => &[Owner, Admin, Billing],
             Self::CreateAccounts
@@ -248,8 +263,12 @@ impl Action {
                 Scope::MessagesRead,
                 Scope::SendersManage,
                 Scope::BillingRead,
+                Scope::ContactsManage,
             ],
             Self::ReadBilling => &[Scope::BillingRead],
+            Self::ReadContacts | Self::ManageContacts | Self::ManageConsent => {
+                &[Scope::ContactsManage]
+            }
             _ => &[],
         }
     }

@@ -81,6 +81,8 @@ pub mod codes {
     pub const NO_FINAL_RECEIPT: &str = "NO_FINAL_RECEIPT";
     /// Canceled on request.
     pub const CANCELED: &str = "CANCELED";
+    /// The recipient objected, or the account suppressed the number.
+    pub const RECIPIENT_OPTED_OUT: &str = "RECIPIENT_OPTED_OUT";
     /// No carrier was connected.
     pub const NO_CARRIER_AVAILABLE: &str = "NO_CARRIER_AVAILABLE";
     /// Temporary refusals until the attempts or the validity ran out.
@@ -243,12 +245,13 @@ mod tests {
         ErrorTable::default().classify(error)
     }
 
-    const OWN: [&str; 13] = [
+    const OWN: [&str; 14] = [
         codes::SUBMISSION_UNCERTAIN,
         codes::EXPIRED_BEFORE_SUBMISSION,
         codes::NO_FINAL_RECEIPT,
         codes::SUBMISSION_INCOMPLETE,
         codes::CANCELED,
+        codes::RECIPIENT_OPTED_OUT,
         codes::NO_CARRIER_AVAILABLE,
         codes::RETRIES_EXHAUSTED,
         codes::CARRIER_REFUSED,

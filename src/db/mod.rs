@@ -8,6 +8,7 @@
 
 mod bulk;
 mod connect;
+mod fence;
 mod migrate;
 /// Keyset paging.
 pub mod page;
@@ -22,6 +23,7 @@ use sea_orm::{DatabaseConnection, DbBackend};
 
 pub use bulk::{Bulk, BulkColumn, BulkType};
 pub use connect::ConnectError;
+pub use fence::Fence;
 pub use reach::Reader;
 pub use role::{Role, RoleError};
 pub use transaction::{TransactionError, Tx};

@@ -5,8 +5,9 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, InboundMessageId, InvoiceId, MessageId, PaymentId, PersonId,
-    PlanId, RateCardId, SenderId, SessionId, VoucherBatchId, WebhookEventId,
+    AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactId, InboundMessageId, InvoiceId, ListId,
+    MessageId, PaymentId, PersonId, PlanId, RateCardId, SegmentId, SenderId, SessionId,
+    SuppressionId, VoucherBatchId, WebhookEventId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -52,15 +53,20 @@ id_keys!(
     AccountId,
     ApiKeyId,
     CarrierId,
+    ConsentEventId,
+    ContactId,
     InboundMessageId,
     InvoiceId,
+    ListId,
     MessageId,
     PaymentId,
     PersonId,
     PlanId,
     RateCardId,
+    SegmentId,
     SenderId,
     SessionId,
+    SuppressionId,
     VoucherBatchId,
     WebhookEventId
 );

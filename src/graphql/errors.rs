@@ -12,6 +12,12 @@ use super::billing::SetCreditError;
 use super::carriers::{
     AddCarrierError, DisableCarrierError, EnableCarrierError, UpdateCarrierError,
 };
+use super::contacts::{
+    AddToListError, CreateContactAttributeError, CreateContactError, CreateListError,
+    CreateSegmentError, DeleteContactAttributeError, DeleteContactError, DeleteListError,
+    DeleteSegmentError, RecordConsentError, RemoveFromListError, SuppressError, UnsuppressError,
+    UpdateContactError, UpdateListError, UpdateSegmentError,
+};
 use super::identity::accounts::{CreateAccountError, UpdateAccountError};
 use super::identity::api_keys::{CreateApiKeyError, RevokeApiKeyError, RotateApiKeyError};
 use super::identity::people::{RemovePersonError, SetRoleError};
@@ -328,6 +334,38 @@ pub enum UserError {
     SetAutomaticTopUp(SetAutomaticTopUpError),
     /// Of `disableAutomaticTopUp`.
     DisableAutomaticTopUp(DisableAutomaticTopUpError),
+    /// Of `createContactAttribute`.
+    CreateContactAttribute(CreateContactAttributeError),
+    /// Of `deleteContactAttribute`.
+    DeleteContactAttribute(DeleteContactAttributeError),
+    /// Of `createContact`.
+    CreateContact(CreateContactError),
+    /// Of `updateContact`.
+    UpdateContact(UpdateContactError),
+    /// Of `deleteContact`.
+    DeleteContact(DeleteContactError),
+    /// Of `createList`.
+    CreateList(CreateListError),
+    /// Of `updateList`.
+    UpdateList(UpdateListError),
+    /// Of `deleteList`.
+    DeleteList(DeleteListError),
+    /// Of `addToList`.
+    AddToList(AddToListError),
+    /// Of `removeFromList`.
+    RemoveFromList(RemoveFromListError),
+    /// Of `createSegment`.
+    CreateSegment(CreateSegmentError),
+    /// Of `updateSegment`.
+    UpdateSegment(UpdateSegmentError),
+    /// Of `deleteSegment`.
+    DeleteSegment(DeleteSegmentError),
+    /// Of `recordConsent`.
+    RecordConsent(RecordConsentError),
+    /// Of `suppress`.
+    Suppress(SuppressError),
+    /// Of `unsuppress`.
+    Unsuppress(UnsuppressError),
 }
 
 #[cfg(test)]

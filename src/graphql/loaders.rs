@@ -16,16 +16,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_graphql::Context;
 use entity::ids::{
     AccountId, ApiKeyId, CarrierId, InboundMessageId, InvoiceId, MessageId, PersonId, RateCardId,
-    TextId,
+    RouteId, TextId,
 };
 use entity::{
     account, carrier, carrier_lease, event, inbound_message, invoice, invoice_tax, message,
-    rate_card, submission,
+    rate_card, route, submission,
 };
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
+use super::contacts::{
+    ContactByMac, ContactLists, ContactRow, ContactSuppressions, ContactTags, ContactValues,
+    ListRow,
+};
 use super::errors::Answer;
 use super::payments::ProcessorRow;
 use crate::billing::{invoices, rate_cards};
@@ -34,6 +38,7 @@ use crate::ctx::Ctx;
 use crate::error::Failed;
 use crate::identity;
 use crate::messages::{live, queries};
+use crate::routing;
 
 /// What is read by key, many at a time.
 pub trait Key: Slotted + Copy + Eq + Hash + Send + Sync + 'static {
@@ -106,13 +111,21 @@ loaders! {
     accounts: AccountRow,
     api_keys: ApiKeyRow,
     carriers: CarrierRow,
+    contacts: ContactRow,
+    contacts_by_mac: ContactByMac,
+    contact_lists: ContactLists,
+    contact_suppressions: ContactSuppressions,
+    contact_tags: ContactTags,
+    contact_values: ContactValues,
     inbound_messages: InboundRow,
     invoices: InvoiceRow,
     invoice_taxes: InvoiceTaxes,
     leases: Lease,
+    lists: ListRow,
     messages: MessageRow,
     people: PersonRow,
     rate_cards: RateCardRow,
+    routes: RouteRow,
     processors: ProcessorRow,
     submissions: Submissions,
     texts: Text,
@@ -290,6 +303,20 @@ impl Key for CarrierRow {
     async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let found = registry::find_many(&ctx, &ids).await?;
+        Ok(found.into_iter().map(|row| (Self(row.id), row)).collect())
+    }
+}
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RouteRow(pub RouteId);
+
+impl Key for RouteRow {
+    type Value = route::Model;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = routing::find_many(&ctx, &ids).await?;
         Ok(found.into_iter().map(|row| (Self(row.id), row)).collect())
     }
 }

@@ -12,6 +12,8 @@ pub mod billing_events;
 pub mod carriers;
 /// Relay connections.
 pub mod connection;
+/// Contacts, lists, segments, consent.
+pub mod contacts;
 /// Errors as the contract shows them.
 pub mod errors;
 /// What the executor leaves to its schema.
@@ -38,6 +40,8 @@ pub mod node;
 pub mod plans;
 /// Rate cards.
 pub mod rate_cards;
+/// Series and breakdowns of what became of messages.
+pub mod rollups;
 /// Routes.
 pub mod routes;
 /// The scalars.
@@ -73,10 +77,16 @@ pub struct Query(
     rate_cards::RateCardsQuery,
     vouchers::VouchersQuery,
     invoices::InvoicesQuery,
+    invoices::CertificatesQuery,
     invoices::TaxesQuery,
     payments::PaymentsQuery,
     payments::PaymentMethodsQuery,
+    contacts::ContactsQuery,
+    contacts::ListsQuery,
+    contacts::SegmentsQuery,
+    contacts::ConsentQuery,
     messages::MessagesQuery,
+    rollups::RollupsQuery,
 );
 
 /// The root of writes.
@@ -100,12 +110,20 @@ pub struct Mutation(
     invoices::TaxesMutation,
     payments::PaymentsMutation,
     payments::PaymentMethodsMutation,
+    contacts::ContactsMutation,
+    contacts::ListsMutation,
+    contacts::SegmentsMutation,
+    contacts::ConsentMutation,
     messages::MessagesMutation,
 );
 
 /// The root of streams.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(messages::MessagesSubscription, billing_events::BillingSubscription);
+pub struct Subscription(
+    messages::MessagesSubscription,
+    billing_events::BillingSubscription,
+    rollups::RollupsSubscription,
+);
 
 /// The schema, ready to execute.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

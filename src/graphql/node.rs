@@ -2,13 +2,17 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
-    self, AccountId, ApiKeyId, CarrierId, EventId, InboundMessageId, InvalidId, InvoiceId,
-    MessageId, PaymentId, PersonId, PlanId, ProcessorId, RateCardId, RouteId, SenderId, SessionId,
-    TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
+    self, AccountId, ApiKeyId, AttributeId, CarrierId, ConsentEventId, ContactId, EventId,
+    InboundMessageId, InvalidId, InvoiceId, ListId, MessageId, PaymentId, PersonId, PlanId,
+    ProcessorId, RateCardId, RouteId, SegmentId, SenderId, SessionId, SuppressionId, TaxRateId,
+    TransferId, VoucherBatchId, WebhookEventId,
 };
 
 use super::call;
 use super::carriers::Carrier;
+use super::contacts::{
+    ConsentEvent, Contact, ContactAttribute, ContactList, ListRow, Segment, Suppression,
+};
 use super::errors::{Answer, Fault};
 use super::identity::{Account, ApiKey, Person, Session};
 use super::ids::parse_id;
@@ -24,6 +28,7 @@ use super::routes::Route;
 use super::senders::Sender;
 use super::vouchers::VoucherBatch;
 use crate::billing::{plans, vouchers};
+use crate::contacts::{self, consent};
 use crate::error::Failed;
 use crate::messages::live;
 use crate::{billing, identity, payments, routing, senders};
@@ -71,6 +76,18 @@ pub enum Node {
     MessageStatusChanged(MessageStatusChanged),
     /// `evt_…`
     MessageReceived(MessageReceived),
+    /// `cont_…`
+    Contact(Contact),
+    /// `attr_…`
+    ContactAttribute(ContactAttribute),
+    /// `list_…`
+    ContactList(ContactList),
+    /// `segm_…`
+    Segment(Segment),
+    /// `supp_…`
+    Suppression(Suppression),
+    /// `cons_…`
+    ConsentEvent(ConsentEvent),
     /// `inv_…`
     Invoice(Invoice),
     /// `tax_…`
@@ -169,6 +186,24 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         WebhookEventId::PREFIX => {
             let found = payments::webhook(ctx, parse_id(id)?).await?;
             found.map(|row| Node::WebhookEvent(WebhookEvent(row)))
+        }
+        ContactId::PREFIX => Contact::load(context, parse_id(id)?).await?.map(Node::Contact),
+        AttributeId::PREFIX => {
+            let found = contacts::attributes_by_ids(ctx, &[parse_id(id)?]).await?;
+            found.into_iter().next().map(|row| Node::ContactAttribute(ContactAttribute(row)))
+        }
+        ListId::PREFIX => {
+            let found = load(context, ListRow(parse_id(id)?)).await?;
+            found.map(|row| Node::ContactList(ContactList(row)))
+        }
+        SegmentId::PREFIX => Segment::load(context, parse_id(id)?).await?.map(Node::Segment),
+        SuppressionId::PREFIX => {
+            let found = consent::find_suppression(ctx, parse_id(id)?).await?;
+            found.map(|row| Node::Suppression(Suppression(row)))
+        }
+        ConsentEventId::PREFIX => {
+            let found = consent::find_event(ctx, parse_id(id)?).await?;
+            found.map(|row| Node::ConsentEvent(ConsentEvent(row)))
         }
         EventId::PREFIX => find_event(context, parse_id(id)?).await?,
         InvoiceId::PREFIX => Invoice::load(context, parse_id(id)?).await?.map(Node::Invoice),

@@ -1,10 +1,11 @@
 //! Checks what a caller wants to send, item by item, in memory: no store, no clock of its own.
 
 use entity::enums::{Encoding, MessageClass, NationalLanguage, SenderKind};
-use entity::ids::CarrierId;
+use entity::ids::{CarrierId, RouteId};
 use entity::time::UnixMillis;
 
 use super::model::default_validity_ms;
+use crate::contacts::Topic;
 use crate::routing::RouteChoice;
 use crate::types::money::Micros;
 use crate::types::phone::{PhoneNumber, PhoneNumberError, Region};
@@ -43,6 +44,9 @@ pub struct NewMessage {
     pub send_at: Option<UnixMillis>,
     /// Worth sending for this long after it becomes due: 30 s to 48 h; by class if absent.
     pub validity_period_seconds: Option<i32>,
+    /// What it is about, where its recipient may object to that alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
 }
 
 impl std::fmt::Debug for NewMessage {
@@ -84,9 +88,15 @@ pub enum ItemErrorCode {
     NoPrice,
     /// The account's balance and credit do not cover the message.
     InsufficientCredit,
+    /// An invoice was not paid for so long that the account may not send.
+    PaymentOverdue,
     /// What waits for the carrier already would take longer than 10 hours, or than the message is
     /// valid.
     BacklogTooLong,
+    /// `topic` is no topic.
+    InvalidTopic,
+    /// The recipient objected, or the account suppressed the number.
+    RecipientOptedOut,
 }
 
 /// What is wrong with one item, in words.
@@ -108,6 +118,15 @@ impl ItemError {
         Self { code, message: message.into(), field: field.to_owned(), retry_after_ms: None }
     }
 
+    /// What a message is told whose recipient is not to be written to.
+    pub(super) fn recipient_opted_out() -> Self {
+        Self::new(
+            ItemErrorCode::RecipientOptedOut,
+            "to",
+            "this recipient does not want messages of this account, sender or topic",
+        )
+    }
+
     /// What a message is told that the money does not reach to.
     pub(super) fn insufficient_credit() -> Self {
         Self::new(
@@ -122,6 +141,8 @@ impl ItemError {
 pub(super) struct Rules<'a> {
     pub(super) now: UnixMillis,
     pub(super) is_test: bool,
+    /// Whether the account may not send until it has paid.
+    pub(super) is_payment_overdue: bool,
     pub(super) default_region: Option<Region>,
     /// Whether the account may use a sender of this value.
     pub(super) is_approved: &'a (dyn Fn(&str) -> bool + Sync),
@@ -144,7 +165,9 @@ pub(super) struct Checked {
     pub(super) parts: i16,
     pub(super) class: MessageClass,
     pub(super) client_reference: Option<String>,
+    pub(super) topic: Option<String>,
     pub(super) carrier_id: CarrierId,
+    pub(super) route_id: Option<RouteId>,
     /// The recipient's country, two letters or empty.
     pub(super) country: String,
     pub(super) unit_price: PartPrice,
@@ -166,6 +189,13 @@ pub(super) fn stored_sender(sender: &Sender) -> (String, SenderKind) {
 
 /// Checks one item.
 pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, ItemError> {
+    if rules.is_payment_overdue {
+        return Err(ItemError::new(
+            ItemErrorCode::PaymentOverdue,
+            "",
+            "an invoice is overdue: the account may send again as soon as it is paid",
+        ));
+    }
     let recipient = recipient(&item.to, rules)?;
     let sender = Sender::parse(&item.from).map_err(|error| bad_sender(&error))?;
     let (sender, sender_kind) = stored_sender(&sender);
@@ -183,7 +213,8 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
     let due_at = due_at(item.send_at, rules.now)?;
     let expires_at = due_at.plus_ms(validity_ms(item.validity_period_seconds, class)?);
     check_client_reference(item.client_reference.as_deref())?;
-    let RouteChoice { carrier_id, .. } = route.ok_or_else(|| {
+    let topic = item.topic.as_deref().map(topic).transpose()?;
+    let RouteChoice { carrier_id, route_id, .. } = route.ok_or_else(|| {
         ItemError::new(ItemErrorCode::NoRoute, "to", "no carrier serves this recipient's network")
     })?;
     let unit_price = (rules.price)(recipient.digits(), class).ok_or_else(|| {
@@ -218,7 +249,9 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
         text,
         class,
         client_reference: item.client_reference,
+        topic,
         carrier_id,
+        route_id,
         due_at,
         expires_at,
     })
@@ -269,6 +302,17 @@ fn bad_text(error: SmsTextError) -> ItemError {
         SmsTextError::Nul => ItemErrorCode::InvalidText,
     };
     ItemError::new(code, "text", error.to_string())
+}
+
+fn topic(text: &str) -> Result<String, ItemError> {
+    let topic = Topic::parse(text).ok_or_else(|| {
+        ItemError::new(
+            ItemErrorCode::InvalidTopic,
+            "topic",
+            "a topic has 1 to 50 lower-case letters, digits, hyphens and underscores",
+        )
+    })?;
+    Ok(topic.as_str().to_owned())
 }
 
 fn due_at(send_at: Option<UnixMillis>, now: UnixMillis) -> Result<UnixMillis, ItemError> {

@@ -212,6 +212,8 @@ fn new_message(
         parts_delivered: 0,
         error_code: None,
         created_at_ms: now,
+        topic: item.topic,
+        route_id: item.route_id,
     }
 }
 

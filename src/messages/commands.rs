@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::accept::{Checked, ItemError, NewMessage, Rules, check};
 use super::batch::{Batch, StoredResult};
 use super::idempotency::{self, Claim};
-use super::model;
-use super::store::{Changed, RELEASE_HOLD, returning_changed};
+use super::opt_out;
+use super::store::{Changed, RELEASE_HOLD, cancelable_statuses, returning_changed};
 use crate::authz::Action;
 use crate::billing::{self, Journal, PriceTable, Terms};
 use crate::carriers::registry::SIMULATOR_CARRIER_ID;
@@ -276,7 +276,7 @@ async fn check_items(
     let simulated = |digits: &str| {
         let national_languages = routed(digits).map(|route| route.national_languages);
         let national_languages = national_languages.unwrap_or_default();
-        Some(RouteChoice { carrier_id: SIMULATOR_CARRIER_ID, national_languages })
+        Some(RouteChoice { national_languages, ..RouteChoice::from(SIMULATOR_CARRIER_ID) })
     };
     let now = ctx.clock.now();
     let free = |_: &str, _| Some(PartPrice::FREE);
@@ -286,6 +286,7 @@ async fn check_items(
     let rules = Rules {
         now,
         is_test,
+        is_payment_overdue: !is_test && terms.suspended_at.is_some(),
         default_region: account
             .default_region
             .as_deref()
@@ -295,7 +296,8 @@ async fn check_items(
         price: if is_test || !ctx.settings.billing.charging { &free } else { &priced },
         wait_ms: &|carrier_id, class| tables.routes.wait_ms(carrier_id, class, account_id),
     };
-    Ok(messages.into_iter().map(|item| check(item, &rules)).collect())
+    let checked = messages.into_iter().map(|item| check(item, &rules)).collect();
+    Ok(opt_out::refuse_suppressed(ctx, account_id, checked).await?)
 }
 
 /// Which of the senders in `messages` the account may use, by stored value.
@@ -445,11 +447,6 @@ async fn cancel_rows(
     for id in ids {
         rows.push([account_id.0.into(), id.0.into()]);
     }
-    let cancelable: Vec<String> = MessageStatus::ALL
-        .iter()
-        .filter(|status| model::is_cancelable(**status))
-        .map(|status| status.code().to_string())
-        .collect();
     let sql = format!(
         "UPDATE message SET status = {canceled}, {RELEASE_HOLD}, version = version + 1, \
          finished_at_ms = {{1}}, \
@@ -457,7 +454,7 @@ async fn cancel_rows(
          AND message.id = rows.id AND message.status + 0 IN ({cancelable}) {returning}",
         returning = returning_changed(),
         canceled = MessageStatus::Canceled.code(),
-        cancelable = cancelable.join(", "),
+        cancelable = cancelable_statuses(),
     );
     let changed = rows.query(tx, &sql, vec![now.0.into()]).await?;
     changed.iter().map(Changed::read).collect()

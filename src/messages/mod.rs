@@ -10,7 +10,7 @@
 //!   way to the carrier.
 //! - Nothing here speaks to the network inside a transaction.
 //!
-//! `commands` (accept, estimate, cancel), `queries`, `live` (the event log, inbound messages),
+//! `commands` (accept, estimate, cancel), `opt_out` (consent, and what it stops), `queries`, `live` (the event log, inbound messages),
 //! `dispatch` (the queue's way to the carriers and what comes back), `inbound_parts` (long messages
 //! from phones), `sweeps` (what becomes due by
 //! the clock).
@@ -24,6 +24,7 @@ mod inbound;
 pub mod inbound_parts;
 pub mod live;
 pub mod model;
+pub mod opt_out;
 pub mod queries;
 mod store;
 pub mod sweeps;

@@ -6,6 +6,7 @@ use entity::message::Model as Message;
 use entity::time::UnixMillis;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult, Statement};
 
+use super::model::is_cancelable;
 use crate::billing::{Charge, RETURNING_CHARGE, read_charge};
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
 use crate::events::NewEvent;
@@ -35,15 +36,19 @@ const MESSAGE_COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("due_at_ms", BulkType::BigInt),
     BulkColumn::new("expires_at_ms", BulkType::BigInt),
     BulkColumn::new("created_at_ms", BulkType::BigInt),
+    BulkColumn::nullable("topic", BulkType::Text),
+    BulkColumn::nullable("route_id", BulkType::Uuid),
 ];
 
 const MESSAGE_INSERT: &str = "INSERT INTO message (account_id, id, class, status, version, \
     is_test, recipient, sender, sender_kind, text_id, encoding, national_language, parts, \
     client_reference, country, currency, purse, unit_price_nanos, price_micros, charged_micros, charged_version, \
-    carrier_id, due_at_ms, expires_at_ms, attempt, parts_delivered, created_at_ms) \
+    carrier_id, due_at_ms, expires_at_ms, attempt, parts_delivered, created_at_ms, topic, \
+    route_id) \
     SELECT account_id, id, class, status, 1, is_test, recipient, sender, sender_kind, text_id, \
     encoding, national_language, parts, client_reference, country, currency, purse, unit_price_nanos, price_micros, \
-    charged_micros, charged_version, carrier_id, due_at_ms, expires_at_ms, 0, 0, created_at_ms \
+    charged_micros, charged_version, carrier_id, due_at_ms, expires_at_ms, 0, 0, created_at_ms, topic, \
+    route_id \
     FROM rows";
 
 /// Inserts new messages, in one statement.
@@ -75,6 +80,8 @@ pub(super) async fn insert_messages(tx: &Tx, messages: &[Message]) -> Result<(),
             message.due_at_ms.0.into(),
             message.expires_at_ms.0.into(),
             message.created_at_ms.0.into(),
+            message.topic.clone().into(),
+            message.route_id.map(|id| id.0).into(),
         ]);
     }
     rows.execute(tx, MESSAGE_INSERT, Vec::new()).await?;
@@ -130,6 +137,12 @@ impl Changed {
             occurred_at,
         }
     }
+}
+
+/// The statuses in which a message can be canceled, as a list for SQL.
+pub(super) fn cancelable_statuses() -> String {
+    let cancelable = MessageStatus::ALL.iter().filter(|status| is_cancelable(**status));
+    cancelable.map(|status| status.code().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The condition "in this status" as the index `message_due` serves it: SQLite takes a partial

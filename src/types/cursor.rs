@@ -55,6 +55,16 @@ pub enum CursorKind {
     Invoices = 45,
     /// Payments of an account, newest first.
     Payments = 30,
+    /// Contacts, newest first.
+    Contacts = 50,
+    /// Lists of contacts, newest first.
+    ContactLists = 51,
+    /// Segments, newest first.
+    Segments = 52,
+    /// Suppressions, newest first.
+    Suppressions = 53,
+    /// Statements of consent, newest first.
+    ConsentEvents = 54,
     /// Webhooks of payment processors, newest first.
     WebhookEvents = 31,
 }

@@ -39,6 +39,7 @@ mod operations;
 mod row_security;
 mod payment_flows;
 mod payments;
+mod rollups;
 mod schema;
 mod senders;
 mod smpp_client;

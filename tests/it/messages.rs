@@ -111,6 +111,7 @@ pub fn to(recipient: &str) -> NewMessage {
         client_reference: None,
         send_at: None,
         validity_period_seconds: None,
+        topic: None,
     }
 }
 

@@ -1,15 +1,16 @@
 //! Paying an invoice with what the account has already: its credit is allocated, and nothing is
 //! posted, as the invoice stands in the account's balance since it was finalized.
 
-use entity::enums::{InvoiceKind, InvoiceStatus};
+use entity::enums::{AllocationKind, InvoiceStatus};
 use entity::ids::{AccountId, InvoiceId, PaymentId};
 use entity::{invoice, invoice_allocation};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Statement};
 use uuid::Builder;
 
+use super::credit::all_due;
 use super::credit_note::is_request_key;
 use super::events::ring;
-use super::payment::allocate_locked;
+use super::payment::{Source, allocate_locked};
 use super::{postings, store};
 use crate::authz::Action;
 use crate::billing::model::Journal;
@@ -99,12 +100,14 @@ async fn write(
     if due <= Micros::ZERO {
         return rejected(PayRejection::NotPayable);
     }
-    let credit = own.checked_add(all_due(tx, journal).await?);
+    let credit = own.checked_add(all_due(tx, &row).await?);
     if credit.ok_or_else(|| Failed::internal("a credit beyond 64 bits"))? < due {
         return rejected(PayRejection::InsufficientBalance);
     }
-    let allocation = allocate_locked(tx, now, row, payment_id, due, None).await?;
-    events::append(tx, allocation.event.into_iter().collect()).await?;
+    let source =
+        Source { kind: AllocationKind::Credit, id: payment_id, reference: None, occurred_at: None };
+    let allocation = allocate_locked(tx, now, row, source, due).await?;
+    events::append(tx, allocation.events).await?;
     Ok((allocation.invoice, true))
 }
 
@@ -136,21 +139,4 @@ async fn own_locked(tx: &Tx, journal: Journal) -> Result<Micros, DbErr> {
     let statement = Statement::from_sql_and_values(tx.store().backend(), sql, values);
     let row = tx.query_one_raw(statement).await?;
     row.map_or(Ok(Micros::ZERO), |row| row.try_get("", "own"))
-}
-
-/// What is due of all invoices of a journal: the balance has it taken off already.
-async fn all_due(tx: &Tx, journal: Journal) -> Result<Micros, DbErr> {
-    let sql = "SELECT CAST(COALESCE(SUM(total_micros - paid_micros - credited_micros), 0) AS BIGINT) \
-        AS due FROM invoice WHERE account_id = $1 AND currency = $2 AND kind = $3 \
-        AND status IN ($4, $5) AND total_micros > paid_micros + credited_micros";
-    let values = [
-        journal.account_id.0.into(),
-        journal.unit.as_str().into(),
-        InvoiceKind::Invoice.code().into(),
-        InvoiceStatus::Open.code().into(),
-        InvoiceStatus::Uncollectible.code().into(),
-    ];
-    let statement = Statement::from_sql_and_values(tx.store().backend(), sql, values);
-    let row = tx.query_one_raw(statement).await?;
-    row.map_or(Ok(Micros::ZERO), |row| row.try_get("", "due"))
 }

@@ -95,6 +95,8 @@ pub enum ApiKeyScope {
     AccountRead,
     /// Read the balance, the ledger, usage, payments and invoices.
     BillingRead,
+    /// Read and change contacts, lists, segments and consent.
+    ContactsManage,
 }
 
 /// An account.

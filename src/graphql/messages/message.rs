@@ -139,6 +139,11 @@ impl Message {
         Ok(self.row(context).await?.client_reference.as_deref())
     }
 
+    /// What it is about, as its recipient may object to; null if nothing was given.
+    async fn topic(&self, context: &Context<'_>) -> Answer<Option<&str>> {
+        Ok(self.row(context).await?.topic.as_deref())
+    }
+
     /// Whether it was accepted under a test key: it is played, never sent, and costs nothing.
     async fn is_test(&self, context: &Context<'_>) -> Answer<bool> {
         Ok(self.row(context).await?.is_test)

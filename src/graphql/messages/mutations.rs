@@ -40,6 +40,9 @@ pub struct MessageInput {
     pub send_at: Option<DateTime>,
     /// For how many seconds from then it is worth delivering, 30 to 172,800. Default by class.
     pub validity_period_seconds: Option<i32>,
+    /// What it is about, so that its recipient may object to that alone: 1 to 50 lower-case letters,
+    /// digits, hyphens and underscores.
+    pub topic: Option<String>,
 }
 
 impl From<MessageInput> for NewMessage {
@@ -52,6 +55,7 @@ impl From<MessageInput> for NewMessage {
             client_reference: input.client_reference,
             send_at: input.send_at.map(|time| time.0),
             validity_period_seconds: input.validity_period_seconds,
+            topic: input.topic,
         }
     }
 }
@@ -139,9 +143,17 @@ user_error! {
         NoPrice,
         /// The account's balance and credit do not cover the message.
         InsufficientCredit,
+        /// An invoice was not paid for so long that the account may not send. It may again as soon
+        /// as its overdue invoices are paid. Test keys go on.
+        PaymentOverdue,
         /// What waits for the carrier already would take longer than 10 hours, or than the message
         /// is valid. Send it again, with another idempotency key, after `retryAfterMs`.
         BacklogTooLong,
+        /// `topic` has other characters, or is empty or longer than 50.
+        InvalidTopic,
+        /// The recipient objected to messages of this account, sender or topic, or the account
+        /// suppressed the number.
+        RecipientOptedOut,
     },
     /// After how many milliseconds the same message may be taken; null unless time alone can mend
     /// it.
@@ -165,7 +177,10 @@ impl From<ItemErrorCode> for SendMessageErrorCode {
             ItemErrorCode::NoRoute => Self::NoRoute,
             ItemErrorCode::NoPrice => Self::NoPrice,
             ItemErrorCode::InsufficientCredit => Self::InsufficientCredit,
+            ItemErrorCode::PaymentOverdue => Self::PaymentOverdue,
             ItemErrorCode::BacklogTooLong => Self::BacklogTooLong,
+            ItemErrorCode::InvalidTopic => Self::InvalidTopic,
+            ItemErrorCode::RecipientOptedOut => Self::RecipientOptedOut,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! add an equal share to what it has not used, so a campaign of a million takes its turn like a
 //! tenant with one message.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use entity::enums::{AccountStatus, MessageClass, MessageStatus};
 use entity::ids::{AccountId, CarrierId, MessageId};
@@ -14,7 +14,11 @@ use entity::time::UnixMillis;
 use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
 
-use crate::db::{Bulk, BulkColumn, BulkType, Store, Tx};
+use crate::contacts::consent::{self, Addressed};
+use crate::db::{Bulk, BulkColumn, BulkType, Fence, Store, Tx};
+use crate::events::NewEvent;
+use crate::keys::MasterKey;
+use crate::messages::opt_out;
 
 /// Tenants that one turn serves; the next turn goes on behind the last of them.
 const TENANTS_MAX: usize = 32;
@@ -51,17 +55,43 @@ struct Lane {
 }
 
 /// A message that may be claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Candidate {
     account_id: AccountId,
     id: MessageId,
     parts: i16,
     due_at: UnixMillis,
+    recipient: String,
+    sender: String,
+    topic: Option<String>,
+}
+
+impl Candidate {
+    /// As far as suppressions reach it.
+    fn addressed(&self) -> Addressed<'_> {
+        Addressed {
+            account_id: self.account_id,
+            recipient: &self.recipient,
+            sender: &self.sender,
+            topic: self.topic.as_deref(),
+        }
+    }
+}
+
+/// What a claim changed.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    /// What leaves, in the order in which it should.
+    pub(super) messages: Vec<Message>,
+    /// What was canceled instead, since its recipients object: the events that tell of it.
+    pub(super) withheld: Vec<NewEvent>,
 }
 
 /// What a claim is made for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Claimer {
+pub(super) struct Claimer<'a> {
+    /// Knows the numbers that are not to be written to.
+    pub(super) master_key: &'a MasterKey,
     pub(super) carrier_id: CarrierId,
     pub(super) token: i64,
     pub(super) now: UnixMillis,
@@ -69,16 +99,18 @@ pub(super) struct Claimer {
     pub(super) limit: usize,
 }
 
-impl Claimer {
-    /// Chooses and marks the next messages, in the order in which they should leave. Three short
-    /// statements for a lane that has something, one for one that has not.
-    pub(super) async fn claim(&self, tx: &Tx, turns: &mut Turns) -> Result<Vec<Message>, DbErr> {
+impl Claimer<'_> {
+    /// Chooses and marks the next messages, in the order in which they should leave, but for those
+    /// whose recipients object, which it cancels. Five short statements for a lane that has
+    /// something, one for one that has not.
+    pub(super) async fn claim(&self, tx: &Tx, turns: &mut Turns) -> Result<Claimed, DbErr> {
         if tx.store() == Store::Postgres {
             // Statistics lag behind the queue: by them a sort of everything that waits looks as
             // cheap as the queue's index, which has it in order.
             tx.execute_unprepared("SET LOCAL enable_sort = off").await?;
         }
         let mut claimed = Vec::new();
+        let mut suppressed = Vec::new();
         for class in MessageClass::ALL {
             let room = self.limit - claimed.len();
             if room == 0 {
@@ -86,9 +118,28 @@ impl Claimer {
             }
             let lane = turns.lanes.entry(*class).or_default();
             let chosen = self.choose(tx, *class, lane, room).await?;
-            claimed.extend(self.mark(tx, &chosen).await?);
+            let (free, withheld) = self.part_suppressed(tx, chosen).await?;
+            suppressed.extend(withheld);
+            claimed.extend(self.mark(tx, &free).await?);
         }
-        Ok(claimed)
+        let keys = suppressed.iter().map(|candidate| (candidate.account_id, candidate.id));
+        let withheld = opt_out::cancel_queued(tx, self.master_key, keys, self.now).await?;
+        Ok(Claimed { messages: claimed, withheld })
+    }
+
+    /// Parts the chosen whose recipients object from the others: exactly, since the accounts' fences
+    /// are held until the commit.
+    async fn part_suppressed(
+        &self,
+        tx: &Tx,
+        chosen: Vec<Candidate>,
+    ) -> Result<(Vec<Candidate>, Vec<Candidate>), DbErr> {
+        let accounts: BTreeSet<AccountId> = chosen.iter().map(|it| it.account_id).collect();
+        Fence::Shared.take(tx, &accounts).await?;
+        let addressed = chosen.iter().map(Candidate::addressed);
+        let suppressed = consent::suppressed_among(tx, self.master_key, addressed).await?;
+        let is_free = |it: &Candidate| !suppressed.reaches(self.master_key, it.addressed());
+        Ok(chosen.into_iter().partition(is_free))
     }
 
     async fn choose(
@@ -186,7 +237,8 @@ impl Claimer {
         let each = (2 * room / tenants.len()).clamp(1, room);
         let of_one = |index: usize| {
             format!(
-                "SELECT * FROM (SELECT account_id, id, parts, due_at_ms FROM message \
+                "SELECT * FROM (SELECT account_id, id, parts, due_at_ms, recipient, sender, topic \
+                 FROM message \
                  WHERE carrier_id = $1 AND class = $2 AND account_id = ${} AND status = {} \
                  AND due_at_ms >= ${} AND due_at_ms <= $3 \
                  ORDER BY due_at_ms, id LIMIT {each}) AS t{index}",
@@ -210,6 +262,9 @@ impl Claimer {
                 id: row.try_get("", "id")?,
                 parts: row.try_get("", "parts")?,
                 due_at: row.try_get("", "due_at_ms")?,
+                recipient: row.try_get("", "recipient")?,
+                sender: row.try_get("", "sender")?,
+                topic: row.try_get("", "topic")?,
             })
         };
         rows.iter().map(candidate).collect()
@@ -301,7 +356,15 @@ mod tests {
     fn queue(account_id: AccountId, count: usize, parts: i16) -> Vec<Candidate> {
         let id = |n: usize| MessageId(Uuid::from_u128(account_id.0.as_u128() * 10_000 + n as u128));
         (0..count)
-            .map(|n| Candidate { account_id, id: id(n), parts, due_at: UnixMillis(n as i64) })
+            .map(|n| Candidate {
+                account_id,
+                id: id(n),
+                parts,
+                due_at: UnixMillis(n as i64),
+                recipient: String::new(),
+                sender: String::new(),
+                topic: None,
+            })
             .collect()
     }
 

@@ -1,6 +1,6 @@
 //! One running carrier: claims and hands over, takes what comes back, keeps the lease.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use sea_orm::DbErr;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::claim::{Claimer, Turns};
+use super::claim::{Claimed, Claimer, Turns};
 use super::in_flight::{InFlight, has_room};
 use super::lease::{Lease, RENEW_INTERVAL};
 use super::receipt_ids::ReceiptIds;
@@ -24,7 +24,7 @@ use crate::carriers::{
     PartPayload, Platform as CarrierPlatform, Submission, SubmissionResult,
 };
 use crate::ctx::Platform;
-use crate::events::{POLL_INTERVAL, Topic};
+use crate::events::{self, POLL_INTERVAL, Topic};
 use crate::messages::model::reference_of;
 use crate::messages::{store, text_store};
 use crate::types::sms_text::{
@@ -231,26 +231,32 @@ impl Shared {
             _ => usize::MAX,
         };
         let claimer = Claimer {
+            master_key: &self.platform.master_key,
             carrier_id: self.carrier_id,
             token: self.token,
             now: self.platform.clock.now(),
             limit: self.batch().min(by_rate).max(1),
         };
         let turns = &self.turns;
-        let (claimed, texts) = self
+        let (claimed, texts, withheld_of) = self
             .platform
             .db
             .write(|tx| async move {
                 // Taken out for the time of the attempt: a retry starts without the memory.
                 let mut taken =
                     std::mem::take(&mut *turns.lock().unwrap_or_else(PoisonError::into_inner));
-                let claimed = claimer.claim(&tx, &mut taken).await?;
-                let keys = claimed.iter().map(|message| (message.account_id, message.text_id));
+                let Claimed { messages, withheld } = claimer.claim(&tx, &mut taken).await?;
+                let keys = messages.iter().map(|message| (message.account_id, message.text_id));
                 let texts = text_store::read_for_dispatch(&tx, keys).await?;
                 *turns.lock().unwrap_or_else(PoisonError::into_inner) = taken;
-                Ok::<_, DbErr>((claimed, texts))
+                let accounts: BTreeSet<_> = withheld.iter().map(|it| it.account_id).collect();
+                events::append(&tx, withheld).await?;
+                Ok::<_, DbErr>((messages, texts, accounts))
             })
             .await?;
+        for account_id in withheld_of {
+            self.platform.doorbell.ring(Topic::Events(account_id));
+        }
         self.in_flight.add(&claimed);
         Ok(claimed.into_iter().map(|message| submission(message, &texts)).collect())
     }

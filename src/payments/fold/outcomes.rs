@@ -31,11 +31,11 @@ pub(super) async fn pay_invoice(
     place: Place<'_>,
     row: &payment::Model,
     posted: &Posted,
-) -> Result<Option<NewEvent>, Failed> {
-    let Some(invoice_id) = row.invoice_id else { return Ok(None) };
+) -> Result<Vec<NewEvent>, Failed> {
+    let Some(invoice_id) = row.invoice_id else { return Ok(Vec::new()) };
     let (account_id, amount) = (row.account_id, kept(posted));
     let paid = invoices::allocate(place.tx, place.now, account_id, invoice_id, row.id, amount);
-    Ok(paid.await?.and_then(|allocation| allocation.event))
+    Ok(paid.await?.map(|allocation| allocation.events).unwrap_or_default())
 }
 
 /// Keeps the means of payment that the payer agreed to have kept, and tells automatic top-up how its

@@ -195,7 +195,8 @@ async fn bill(operator: &Ctx, account_id: AccountId) -> (String, String) {
     let line = NewLine { description: "Setup".to_owned(), quantity: amount, amount };
     invoices::add_line(operator, draft.id, line).await.unwrap();
     invoices::finalize(operator, draft.id).await.unwrap();
-    let rate = NewTaxRate { name: "VAT".to_owned(), percentage: amount, country: None };
+    let kind = entity::enums::TaxKind::Sales;
+    let rate = NewTaxRate { name: "VAT".to_owned(), percentage: amount, country: None, kind };
     let rate = invoices::create_tax_rate(operator, rate).await.unwrap();
     (draft.id.to_string(), rate.id.to_string())
 }

@@ -1,0 +1,501 @@
+//! Consent and suppressions: the log of what people agreed to, and the numbers that are not written
+//! to, known by a keyed hash.
+//!
+//! The statements here run in the transactions of `messages::opt_out`, which also stops what waits
+//! to be sent; those callers were authorized. Checked twice: when messages are accepted, and when
+//! they are claimed for dispatch, under the account's [`Fence`](crate::db::Fence).
+
+use std::collections::{HashMap, HashSet};
+
+use entity::enums::{ConsentKind, ConsentSource, SuppressionReason, SuppressionScope};
+use entity::ids::{AccountId, ConsentEventId, InboundMessageId, SuppressionId};
+use entity::time::UnixMillis;
+use entity::{consent_event, suppression};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Select};
+use serde::{Deserialize, Serialize};
+
+use super::model::Topic;
+use super::store::{default_region, number_mac, parse_number};
+use crate::authz::Action;
+use crate::ctx::Ctx;
+use crate::db::page::{self, ListOrder, Page, PageRequest};
+use crate::db::{Bulk, BulkColumn, BulkType, Tx};
+use crate::error::Failed;
+use crate::keys::MasterKey;
+use crate::types::phone::PhoneNumber;
+use crate::types::sender::Sender;
+
+/// What a suppression or a statement of consent reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeRef {
+    /// Everything of the account.
+    Account,
+    /// What comes from this sender, in its normalized form.
+    Sender(String),
+    /// What is about this topic.
+    Topic(String),
+}
+
+impl ScopeRef {
+    /// What comes from a sender, as people write it; none if that is no sender.
+    pub fn sender(text: &str) -> Option<Self> {
+        Sender::parse(text).ok().map(|sender| Self::Sender(sender.to_string()))
+    }
+
+    /// What is about a topic; none if that is no topic.
+    pub fn topic(text: &str) -> Option<Self> {
+        Topic::parse(text).map(|topic| Self::Topic(topic.as_str().to_owned()))
+    }
+
+    /// As stored.
+    pub fn columns(&self) -> (SuppressionScope, &str) {
+        match self {
+            Self::Account => (SuppressionScope::Account, ""),
+            Self::Sender(sender) => (SuppressionScope::Sender, sender),
+            Self::Topic(topic) => (SuppressionScope::Topic, topic),
+        }
+    }
+
+    /// From what [`columns`](Self::columns) gave.
+    pub fn from_columns(scope: SuppressionScope, value: &str) -> Self {
+        match scope {
+            SuppressionScope::Account => Self::Account,
+            SuppressionScope::Sender => Self::Sender(value.to_owned()),
+            SuppressionScope::Topic => Self::Topic(value.to_owned()),
+        }
+    }
+}
+
+/// A statement to be recorded.
+#[derive(Clone)]
+pub struct NewStatement {
+    /// Drawn before the transaction.
+    pub id: ConsentEventId,
+    /// Drawn before the transaction: of the suppression, if the statement makes one.
+    pub suppression_id: SuppressionId,
+    /// Whose log.
+    pub account_id: AccountId,
+    /// Of which number.
+    pub number: PhoneNumber,
+    /// What was said.
+    pub kind: ConsentKind,
+    /// What it reaches.
+    pub scope: ScopeRef,
+    /// How it came.
+    pub source: ConsentSource,
+    /// What the person was shown or wrote, at most 2,000 characters.
+    pub wording: String,
+    /// The address that it came from.
+    pub ip: Option<String>,
+    /// The message that said it.
+    pub inbound_message_id: Option<InboundMessageId>,
+    /// Why, if it makes a suppression.
+    pub reason: SuppressionReason,
+    /// The account's own words on a suppression.
+    pub note: Option<String>,
+    /// When it was said.
+    pub occurred_at: UnixMillis,
+}
+
+const EVENT_COLUMNS: &[BulkColumn] = &[
+    BulkColumn::new("account_id", BulkType::Uuid),
+    BulkColumn::new("id", BulkType::Uuid),
+    BulkColumn::new("number_mac", BulkType::Bytes),
+    BulkColumn::new("kind", BulkType::SmallInt),
+    BulkColumn::new("scope", BulkType::SmallInt),
+    BulkColumn::new("scope_value", BulkType::Text),
+    BulkColumn::new("source", BulkType::SmallInt),
+    BulkColumn::new("wording", BulkType::Text),
+    BulkColumn::nullable("ip", BulkType::Text),
+    BulkColumn::nullable("inbound_message_id", BulkType::Uuid),
+    BulkColumn::new("occurred_at_ms", BulkType::BigInt),
+];
+
+/// Appends statements to the log, in one statement.
+///
+/// # Errors
+/// The store's own.
+pub async fn append(
+    tx: &Tx,
+    key: &MasterKey,
+    statements: &[NewStatement],
+    now: UnixMillis,
+) -> Result<(), DbErr> {
+    let mut rows = Bulk::new(EVENT_COLUMNS);
+    for it in statements {
+        let (scope, value) = it.scope.columns();
+        rows.push([
+            it.account_id.0.into(),
+            it.id.0.into(),
+            number_mac(key, it.account_id, it.number.e164()).to_vec().into(),
+            it.kind.code().into(),
+            scope.code().into(),
+            value.into(),
+            it.source.code().into(),
+            it.wording.clone().into(),
+            it.ip.clone().into(),
+            it.inbound_message_id.map(|id| id.0).into(),
+            it.occurred_at.0.into(),
+        ]);
+    }
+    rows.execute(
+        tx,
+        "INSERT INTO consent_event (account_id, id, number_mac, kind, scope, scope_value, source, \
+         wording, ip, inbound_message_id, occurred_at_ms, recorded_at_ms) SELECT account_id, id, \
+         number_mac, kind, scope, scope_value, source, wording, ip, inbound_message_id, \
+         occurred_at_ms, {1} FROM rows",
+        vec![now.0.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+const SUPPRESSION_COLUMNS: &[BulkColumn] = &[
+    BulkColumn::new("account_id", BulkType::Uuid),
+    BulkColumn::new("id", BulkType::Uuid),
+    BulkColumn::new("number_mac", BulkType::Bytes),
+    BulkColumn::new("scope", BulkType::SmallInt),
+    BulkColumn::new("scope_value", BulkType::Text),
+    BulkColumn::new("last_digits", BulkType::Text),
+    BulkColumn::new("reason", BulkType::SmallInt),
+    BulkColumn::nullable("note", BulkType::Text),
+];
+
+/// Makes the suppressions that statements ask for. Returns the ids of those that are new: a number
+/// that is suppressed already stays so, with its first reason.
+///
+/// # Errors
+/// The store's own.
+pub async fn suppress(
+    tx: &Tx,
+    key: &MasterKey,
+    statements: &[NewStatement],
+    now: UnixMillis,
+) -> Result<HashSet<SuppressionId>, DbErr> {
+    let mut rows = Bulk::new(SUPPRESSION_COLUMNS);
+    for it in statements {
+        let (scope, value) = it.scope.columns();
+        let digits = it.number.digits();
+        rows.push([
+            it.account_id.0.into(),
+            it.suppression_id.0.into(),
+            number_mac(key, it.account_id, it.number.e164()).to_vec().into(),
+            scope.code().into(),
+            value.into(),
+            digits[digits.len() - 2..].into(),
+            it.reason.code().into(),
+            it.note.clone().into(),
+        ]);
+    }
+    let made = rows
+        .query(
+            tx,
+            "INSERT INTO suppression (account_id, id, number_mac, scope, scope_value, \
+             last_digits, reason, note, created_at_ms) SELECT account_id, id, number_mac, scope, \
+             scope_value, last_digits, reason, note, {1} FROM rows WHERE true \
+             ORDER BY account_id, number_mac, scope, scope_value \
+             ON CONFLICT DO NOTHING RETURNING id",
+            vec![now.0.into()],
+        )
+        .await?;
+    made.iter().map(|row| row.try_get("", "id")).collect()
+}
+
+/// Ends the suppressions of just the scopes of statements. Returns the ids of the statements that
+/// ended one.
+///
+/// # Errors
+/// The store's own.
+pub async fn lift(
+    tx: &Tx,
+    key: &MasterKey,
+    statements: &[NewStatement],
+) -> Result<HashSet<ConsentEventId>, DbErr> {
+    let mut lifted = HashSet::new();
+    for it in statements {
+        let (scope, value) = it.scope.columns();
+        let mac = number_mac(key, it.account_id, it.number.e164()).to_vec();
+        let deleted = suppression::Entity::delete_many()
+            .filter(suppression::Column::AccountId.eq(it.account_id))
+            .filter(suppression::Column::NumberMac.eq(mac))
+            .filter(suppression::Column::Scope.eq(scope))
+            .filter(suppression::Column::ScopeValue.eq(value))
+            .exec(&**tx)
+            .await?;
+        if deleted.rows_affected > 0 {
+            lifted.insert(it.id);
+        }
+    }
+    Ok(lifted)
+}
+
+/// Something that is to be sent, as far as suppressions reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addressed<'a> {
+    /// Whose message.
+    pub account_id: AccountId,
+    /// To this number, E.164.
+    pub recipient: &'a str,
+    /// From this sender, normalized.
+    pub sender: &'a str,
+    /// About this.
+    pub topic: Option<&'a str>,
+}
+
+/// The suppressions of some numbers.
+#[derive(Debug, Default)]
+pub struct Suppressed(HashMap<(AccountId, Vec<u8>), Vec<ScopeRef>>);
+
+impl Suppressed {
+    /// Whether one of them reaches a message.
+    pub fn reaches(&self, key: &MasterKey, message: Addressed<'_>) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let mac = number_mac(key, message.account_id, message.recipient).to_vec();
+        self.0.get(&(message.account_id, mac)).is_some_and(|scopes| {
+            scopes.iter().any(|scope| match scope {
+                ScopeRef::Account => true,
+                ScopeRef::Sender(sender) => sender == message.sender,
+                ScopeRef::Topic(topic) => Some(topic.as_str()) == message.topic,
+            })
+        })
+    }
+
+    fn add(&mut self, account_id: AccountId, mac: Vec<u8>, scope: SuppressionScope, value: &str) {
+        let scopes = self.0.entry((account_id, mac)).or_default();
+        scopes.push(ScopeRef::from_columns(scope, value));
+    }
+}
+
+/// The suppressions of numbers of an account, for accepting messages: one statement.
+///
+/// # Errors
+/// The store's own.
+pub async fn suppressed_of<'a, C: ConnectionTrait>(
+    connection: &C,
+    key: &MasterKey,
+    account_id: AccountId,
+    numbers: impl Iterator<Item = &'a str>,
+) -> Result<Suppressed, DbErr> {
+    let numbers: HashSet<&str> = numbers.collect();
+    let mut suppressed = Suppressed::default();
+    if numbers.is_empty() {
+        return Ok(suppressed);
+    }
+    let macs = numbers.into_iter().map(|number| number_mac(key, account_id, number).to_vec());
+    let found: Vec<(Vec<u8>, SuppressionScope, String)> = suppression::Entity::find()
+        .select_only()
+        .columns([
+            suppression::Column::NumberMac,
+            suppression::Column::Scope,
+            suppression::Column::ScopeValue,
+        ])
+        .filter(suppression::Column::AccountId.eq(account_id))
+        .filter(suppression::Column::NumberMac.is_in(macs))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    for (mac, scope, value) in found {
+        suppressed.add(account_id, mac, scope, &value);
+    }
+    Ok(suppressed)
+}
+
+const NUMBER_COLUMNS: &[BulkColumn] = &[
+    BulkColumn::new("account_id", BulkType::Uuid),
+    BulkColumn::new("number_mac", BulkType::Bytes),
+];
+
+/// The suppressions of the numbers of many accounts' messages, for dispatch: one statement.
+///
+/// # Errors
+/// The store's own.
+pub async fn suppressed_among<'a>(
+    tx: &Tx,
+    key: &MasterKey,
+    messages: impl Iterator<Item = Addressed<'a>>,
+) -> Result<Suppressed, DbErr> {
+    let mut rows = Bulk::new(NUMBER_COLUMNS);
+    for message in messages {
+        let mac = number_mac(key, message.account_id, message.recipient).to_vec();
+        rows.push([message.account_id.0.into(), mac.into()]);
+    }
+    let found = rows
+        .query(
+            tx,
+            "SELECT s.account_id, s.number_mac, s.scope, s.scope_value FROM rows \
+             CROSS JOIN suppression s WHERE s.account_id = rows.account_id \
+             AND s.number_mac = rows.number_mac",
+            Vec::new(),
+        )
+        .await?;
+    let mut suppressed = Suppressed::default();
+    for row in found {
+        let value: String = row.try_get("", "scope_value")?;
+        let scope = row.try_get("", "scope")?;
+        suppressed.add(
+            row.try_get("", "account_id")?,
+            row.try_get("", "number_mac")?,
+            scope,
+            &value,
+        );
+    }
+    Ok(suppressed)
+}
+
+/// A number of the caller's account as people write it; none if it is no number.
+///
+/// # Errors
+/// The store's own.
+pub async fn number_in(
+    ctx: &Ctx,
+    account_id: AccountId,
+    text: &str,
+) -> Result<Option<PhoneNumber>, DbErr> {
+    Ok(parse_number(text, default_region(ctx.db.reader(), account_id).await?))
+}
+
+/// Numbers of the caller's account as people write them; none for what is no number.
+///
+/// # Errors
+/// The store's own.
+pub async fn numbers_in(
+    ctx: &Ctx,
+    account_id: AccountId,
+    texts: &[String],
+) -> Result<Vec<Option<PhoneNumber>>, DbErr> {
+    let region = default_region(ctx.db.reader(), account_id).await?;
+    Ok(texts.iter().map(|text| parse_number(text, region)).collect())
+}
+
+/// Which suppressions or statements are wanted; absent fields leave all, present ones all hold.
+#[derive(Clone, Debug, Default)]
+pub struct ConsentFilter {
+    /// Of this number, as people write it.
+    pub number: Option<String>,
+    /// In this kind of scope.
+    pub scope: Option<SuppressionScope>,
+}
+
+/// A page of the account's suppressions, newest first.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn suppressions_page(
+    ctx: &Ctx,
+    filter: &ConsentFilter,
+    request: &PageRequest<SuppressionId>,
+) -> Result<Page<suppression::Model>, Failed> {
+    let (select, key) = (suppressions(ctx, filter).await?, suppression::Column::Id);
+    Ok(page::fetch_page(ctx.db.reader(), select, key, ListOrder::Descending, request).await?)
+}
+
+/// How many suppressions [`suppressions_page`] pages through.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn suppressions_count(ctx: &Ctx, filter: &ConsentFilter) -> Result<u64, Failed> {
+    Ok(page::count_all(ctx.db.reader(), suppressions(ctx, filter).await?).await?)
+}
+
+async fn suppressions(
+    ctx: &Ctx,
+    filter: &ConsentFilter,
+) -> Result<Select<suppression::Entity>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadContacts)?;
+    let mut select =
+        suppression::Entity::find().filter(suppression::Column::AccountId.eq(account_id));
+    if let Some(number) = &filter.number {
+        let mac = mac_of(ctx, account_id, number).await?;
+        select = select.filter(suppression::Column::NumberMac.eq(mac));
+    }
+    if let Some(scope) = filter.scope {
+        select = select.filter(suppression::Column::Scope.eq(scope));
+    }
+    Ok(select)
+}
+
+/// A page of the account's log of consent, newest first.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn events_page(
+    ctx: &Ctx,
+    filter: &ConsentFilter,
+    request: &PageRequest<ConsentEventId>,
+) -> Result<Page<consent_event::Model>, Failed> {
+    let (select, key) = (events(ctx, filter).await?, consent_event::Column::Id);
+    Ok(page::fetch_page(ctx.db.reader(), select, key, ListOrder::Descending, request).await?)
+}
+
+/// How many statements [`events_page`] pages through.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn events_count(ctx: &Ctx, filter: &ConsentFilter) -> Result<u64, Failed> {
+    Ok(page::count_all(ctx.db.reader(), events(ctx, filter).await?).await?)
+}
+
+async fn events(
+    ctx: &Ctx,
+    filter: &ConsentFilter,
+) -> Result<Select<consent_event::Entity>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadContacts)?;
+    let mut select =
+        consent_event::Entity::find().filter(consent_event::Column::AccountId.eq(account_id));
+    if let Some(number) = &filter.number {
+        let mac = mac_of(ctx, account_id, number).await?;
+        select = select.filter(consent_event::Column::NumberMac.eq(mac));
+    }
+    if let Some(scope) = filter.scope {
+        select = select.filter(consent_event::Column::Scope.eq(scope));
+    }
+    Ok(select)
+}
+
+/// The keyed hash of a number as people write it; of what is no number, one that nobody has.
+async fn mac_of(ctx: &Ctx, account_id: AccountId, number: &str) -> Result<Vec<u8>, DbErr> {
+    let number = number_in(ctx, account_id, number).await?;
+    Ok(number.map_or_else(Vec::new, |number| {
+        number_mac(&ctx.master_key, account_id, number.e164()).to_vec()
+    }))
+}
+
+/// A suppression of the caller's account.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn find_suppression(
+    ctx: &Ctx,
+    id: SuppressionId,
+) -> Result<Option<suppression::Model>, Failed> {
+    let select = suppressions(ctx, &ConsentFilter::default()).await?;
+    Ok(select.filter(suppression::Column::Id.eq(id)).one(ctx.db.reader()).await?)
+}
+
+/// A statement of the caller's account.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn find_event(
+    ctx: &Ctx,
+    id: ConsentEventId,
+) -> Result<Option<consent_event::Model>, Failed> {
+    let select = events(ctx, &ConsentFilter::default()).await?;
+    Ok(select.filter(consent_event::Column::Id.eq(id)).one(ctx.db.reader()).await?)
+}
+
+/// The suppressions of contacts, by the keyed hashes of their numbers.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn suppressions_by_macs(
+    ctx: &Ctx,
+    macs: &[[u8; 32]],
+) -> Result<Vec<suppression::Model>, Failed> {
+    let select = suppressions(ctx, &ConsentFilter::default()).await?;
+    let of_macs = suppression::Column::NumberMac.is_in(macs.iter().map(|mac| mac.to_vec()));
+    Ok(select.filter(of_macs).all(ctx.db.reader()).await?)
+}
