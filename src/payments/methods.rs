@@ -102,7 +102,7 @@ async fn with_processors(ctx: &Ctx, rows: Vec<Model>) -> Result<Vec<Method>, Fai
 pub async fn remove_method(
     ctx: &Ctx,
     id: PaymentMethodId,
-) -> Result<PaymentMethodId, Error<RemoveMethodRejection>> {
+) -> Result<Method, Error<RemoveMethodRejection>> {
     let account_id = ctx.actor.require_in_account(Action::Pay)?;
     let now = ctx.clock.now();
     let remove = |tx: Tx| async move {
@@ -120,7 +120,8 @@ pub async fn remove_method(
     {
         tracing::warn!(payment_method.id = %id, %error, "a processor is told later of a removal");
     }
-    Ok(id)
+    let shown = with_processors(ctx, vec![row]).await?.pop();
+    Ok(shown.ok_or_else(|| Failed::internal("a method without its processor"))?)
 }
 
 /// Marks a means of payment as removed, and ends automatic top-up that charges it. What it returns is

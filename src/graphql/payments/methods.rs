@@ -24,7 +24,7 @@ pub struct PaymentMethod(pub Method);
 #[Object]
 impl PaymentMethod {
     /// Its id, `pmt_…`.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         show_id(self.0.row.id)
     }
 
@@ -140,8 +140,8 @@ pub struct RemovePaymentMethodInput {
 /// What `removePaymentMethod` answers.
 #[derive(SimpleObject)]
 pub struct RemovePaymentMethodPayload {
-    /// The id of what was removed; null if nothing was.
-    removed_payment_method_id: Option<ID>,
+    /// The means of payment as it was; null if it was not removed.
+    payment_method: Option<PaymentMethod>,
     /// Why not; empty if it was.
     user_errors: Vec<RemovePaymentMethodError>,
 }
@@ -241,17 +241,14 @@ impl PaymentMethodsMutation {
         let id = parse_id(&input.payment_method_id)?;
         let outcome = payments::remove_method(call(context)?, id).await;
         Ok(match value_or_rejection(outcome)? {
-            Ok(id) => RemovePaymentMethodPayload {
-                removed_payment_method_id: Some(show_id(id)),
+            Ok(method) => RemovePaymentMethodPayload {
+                payment_method: Some(PaymentMethod(method)),
                 user_errors: Vec::new(),
             },
             Err(no @ RemoveMethodRejection::NotFound) => {
                 let code = RemovePaymentMethodErrorCode::PaymentMethodNotFound;
                 let error = RemovePaymentMethodError::new(code, &["paymentMethodId"], no);
-                RemovePaymentMethodPayload {
-                    removed_payment_method_id: None,
-                    user_errors: vec![error],
-                }
+                RemovePaymentMethodPayload { payment_method: None, user_errors: vec![error] }
             }
         })
     }

@@ -5,8 +5,8 @@ mod mutations;
 mod processors;
 
 pub use methods::{
-    AutomaticTopUp, AutomaticTopUpEnd, DisableAutomaticTopUpError, PaymentMethodsMutation,
-    PaymentMethodsQuery, RemovePaymentMethodError, SetAutomaticTopUpError,
+    AutomaticTopUp, AutomaticTopUpEnd, DisableAutomaticTopUpError, PaymentMethod,
+    PaymentMethodsMutation, PaymentMethodsQuery, RemovePaymentMethodError, SetAutomaticTopUpError,
 };
 pub use mutations::{
     PaymentsMutation, RefundPaymentError, RetryWebhookEventError, StartInvoicePaymentError,

@@ -407,7 +407,7 @@ pub const FIELDS: &[Field] = &[
         To(Pay),
         Kind::PaymentMethod,
         "mutation($id: ID!) { removePaymentMethod(input: { paymentMethodId: $id }) {
-            removedPaymentMethodId userErrors { code } } }",
+            paymentMethod { id } userErrors { code } } }",
     ),
     of_account(
         "Mutation.setAutomaticTopUp",
@@ -640,6 +640,7 @@ pub const NODES: &[NodeKind] = &[
     inside("Message", Kind::Message, ReadMessages),
     inside("InboundMessage", Kind::InboundMessage, ReadMessages),
     NodeKind { outside: Some(ReadAllBilling), ..inside("Payment", Kind::Payment, ReadBilling) },
+    inside("PaymentMethod", Kind::PaymentMethod, ReadBilling),
     NodeKind {
         outside: Some(ManageProcessors),
         ..inside("PaymentProcessor", Kind::PaymentProcessor, ManageProcessors)
