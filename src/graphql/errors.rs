@@ -37,7 +37,8 @@ use super::messages::{
     SendMessagesError,
 };
 use super::payments::{
-    AddProcessorError, RefundPaymentError, RetryWebhookEventError, RotateProcessorSecretError,
+    AddProcessorError, DisableAutomaticTopUpError, RefundPaymentError, RemovePaymentMethodError,
+    RetryWebhookEventError, RotateProcessorSecretError, SetAutomaticTopUpError,
     StartInvoicePaymentError, StartTopUpError,
 };
 use super::plans::{
@@ -327,6 +328,12 @@ pub enum UserError {
     PayInvoice(PayInvoiceError),
     /// Of `startInvoicePayment`.
     StartInvoicePayment(StartInvoicePaymentError),
+    /// Of `removePaymentMethod`.
+    RemovePaymentMethod(RemovePaymentMethodError),
+    /// Of `setAutomaticTopUp`.
+    SetAutomaticTopUp(SetAutomaticTopUpError),
+    /// Of `disableAutomaticTopUp`.
+    DisableAutomaticTopUp(DisableAutomaticTopUpError),
     /// Of `createContactAttribute`.
     CreateContactAttribute(CreateContactAttributeError),
     /// Of `deleteContactAttribute`.

@@ -40,6 +40,7 @@ pub enum Kind {
     Invoice,
     TaxRate,
     Payment,
+    PaymentMethod,
     PaymentProcessor,
     WebhookEvent,
 }
@@ -125,6 +126,8 @@ pub const FIELDS: &[Field] = &[
         Kind::Payment,
         "query($id: ID!) { payment(id: $id) { id status } }",
     ),
+    unnamed("Query.paymentMethods", To(ReadBilling), "{ paymentMethods { id } }"),
+    unnamed("Query.automaticTopUp", To(ReadBilling), "{ automaticTopUp { isEnabled } }"),
     unnamed("Query.processors", To(ManageProcessors), "{ processors { id } }"),
     unnamed(
         "Query.webhookEvents",
@@ -424,6 +427,25 @@ pub const FIELDS: &[Field] = &[
         "mutation($id: ID!) { payInvoice(input: { invoiceId: $id, idempotencyKey: \"k\" }) {
             invoice { id } userErrors { code } } }",
     ),
+    of_account(
+        "Mutation.removePaymentMethod",
+        To(Pay),
+        Kind::PaymentMethod,
+        "mutation($id: ID!) { removePaymentMethod(input: { paymentMethodId: $id }) {
+            paymentMethod { id } userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.setAutomaticTopUp",
+        To(Pay),
+        Kind::PaymentMethod,
+        "mutation($id: ID!) { setAutomaticTopUp(input: { threshold: \"1\", amount: \"1\",
+            currency: \"USD\", paymentMethodId: $id }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.disableAutomaticTopUp",
+        To(Pay),
+        "mutation { disableAutomaticTopUp { userErrors { code } } }",
+    ),
     of_platform(
         "Mutation.refundPayment",
         To(ManageCredit),
@@ -643,6 +665,7 @@ pub const NODES: &[NodeKind] = &[
     inside("Message", Kind::Message, ReadMessages),
     inside("InboundMessage", Kind::InboundMessage, ReadMessages),
     NodeKind { outside: Some(ReadAllBilling), ..inside("Payment", Kind::Payment, ReadBilling) },
+    inside("PaymentMethod", Kind::PaymentMethod, ReadBilling),
     NodeKind {
         outside: Some(ManageProcessors),
         ..inside("PaymentProcessor", Kind::PaymentProcessor, ManageProcessors)
