@@ -195,8 +195,8 @@ async fn poll(ctx: &Ctx, row: &payment::Model) -> Result<(), Unasked> {
     // A line of the books that an object just named is asked for at once.
     let lines: Vec<ObjectId> = named_lines(&told)
         .filter(|id| !facts.balance_transactions.contains_key(*id) && api.can_look_up(id))
-        .cloned()
         .take(OBJECTS_MAX)
+        .cloned()
         .collect();
     for id in &lines {
         told.extend(api.look_up(id, &about).await?);
