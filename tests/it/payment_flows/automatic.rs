@@ -144,8 +144,10 @@ both_stores! {
             currency: "USD".parse().expect("a currency"),
             processor: ProcessorKind::Stripe,
             saves_method: true,
+            flow: None,
+            phone: None,
         };
-        let agreed = start_top_up(&ctx, new).await.expect("starts").id;
+        let agreed = start_top_up(&ctx, new).await.expect("starts").row.id;
         let body = stripe.asked()[0].body.replace("%5B", "[").replace("%5D", "]");
         for part in ["payment_intent_data[setup_future_usage]=off_session", "customer_creation=always"] {
             assert!(body.contains(part), "{part} is not in {body}");
