@@ -528,3 +528,61 @@ stored_enum! {
         Complaint = 2,
     }
 }
+
+stored_enum! {
+    /// What a keyword in a message from a phone does.
+    KeywordAction {
+        /// Nothing more is sent from the number that it was sent to.
+        OptOut = 0,
+        /// Takes that back.
+        OptIn = 1,
+        /// Says how to opt out.
+        Help = 2,
+        /// Is answered with the account's own words.
+        Answer = 3,
+    }
+}
+
+stored_enum! {
+    /// The language of a keyword.
+    KeywordLanguage {
+        /// English.
+        En = 0,
+        /// French.
+        Fr = 1,
+        /// Spanish.
+        Es = 2,
+        /// Portuguese.
+        Pt = 3,
+        /// German.
+        De = 4,
+        /// Italian.
+        It = 5,
+        /// Dutch.
+        Nl = 6,
+        /// Turkish.
+        Tr = 7,
+        /// Swahili.
+        Sw = 8,
+        /// Indonesian.
+        Id = 9,
+        /// Arabic.
+        Ar = 10,
+        /// Urdu.
+        Ur = 11,
+        /// Hindi.
+        Hi = 12,
+    }
+}
+
+stored_enum! {
+    /// Where the answer to a keyword stands.
+    AutoReplyState {
+        /// To be sent.
+        Pending = 0,
+        /// A message was accepted for it.
+        Sent = 1,
+        /// It cannot be sent; the row says why.
+        Refused = 2,
+    }
+}

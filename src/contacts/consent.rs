@@ -263,6 +263,12 @@ impl Suppressed {
         })
     }
 
+    /// Whether a message's recipient is suppressed in just this scope.
+    pub fn has(&self, key: &MasterKey, message: Addressed<'_>, scope: &ScopeRef) -> bool {
+        let mac = number_mac(key, message.account_id, message.recipient).to_vec();
+        self.0.get(&(message.account_id, mac)).is_some_and(|scopes| scopes.contains(scope))
+    }
+
     fn add(&mut self, account_id: AccountId, mac: Vec<u8>, scope: SuppressionScope, value: &str) {
         let scopes = self.0.entry((account_id, mac)).or_default();
         scopes.push(ScopeRef::from_columns(scope, value));

@@ -108,6 +108,18 @@ pub async fn by_ids(ctx: &Ctx, ids: &[ContactId]) -> Result<Vec<Model>, Failed> 
     Ok(found.all(ctx.db.reader()).await?)
 }
 
+/// Contacts by their numbers in E.164; those that the account has not are missing.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn by_numbers(ctx: &Ctx, numbers: &[&str]) -> Result<Vec<Model>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadContacts)?;
+    let found = Entity::find()
+        .filter(Column::AccountId.eq(account_id))
+        .filter(Column::Number.is_in(numbers.iter().copied()));
+    Ok(found.all(ctx.db.reader()).await?)
+}
+
 /// Contacts by the keyed hashes of their numbers; those that the account has not are missing.
 ///
 /// # Errors

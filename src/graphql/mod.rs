@@ -81,6 +81,7 @@ pub struct Query(
     contacts::ListsQuery,
     contacts::SegmentsQuery,
     contacts::ConsentQuery,
+    contacts::KeywordsQuery,
     messages::MessagesQuery,
 );
 
@@ -108,6 +109,7 @@ pub struct Mutation(
     contacts::ListsMutation,
     contacts::SegmentsMutation,
     contacts::ConsentMutation,
+    contacts::KeywordsMutation,
     messages::MessagesMutation,
 );
 

@@ -4,7 +4,7 @@ mod holds;
 mod ledger;
 mod plans;
 mod rate_cards;
-mod scripted_carrier;
+pub mod scripted_carrier;
 mod statements;
 mod vouchers;
 
