@@ -19,7 +19,11 @@ use crate::types::price::{InvalidPrice, PartPrice};
 
 /// The text of `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
+/// The longest validity of a message, in seconds: 48 hours (`messages::accept`).
+const MESSAGE_VALIDITY_MAX_S: i64 = 48 * 3_600;
 const ENV_PREFIX: &str = "HELIOGRAPH__";
+/// Reminders of one invoice: more would be nagging.
+const REMINDERS_MAX: usize = 10;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -41,6 +45,10 @@ pub struct Settings {
     pub billing: Billing,
     /// Payments through processors.
     pub payments: Payments,
+    /// E-mail.
+    pub mail: Mail,
+    /// Roll-ups.
+    pub metrics: Metrics,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -234,6 +242,10 @@ pub struct Billing {
     pub default_part_price: String,
     /// Days until an invoice is due.
     pub invoice_net_days: u16,
+    /// Days after an invoice was due on which its account is reminded of it.
+    pub reminder_days: Vec<u16>,
+    /// Days after an invoice was due until its account may not send; 0: never.
+    pub suspend_after_days: u16,
 }
 
 impl Billing {
@@ -263,6 +275,33 @@ impl Payments {
     pub fn return_url(&self, settings: &Settings) -> String {
         if self.return_url.is_empty() { settings.public_url() } else { self.return_url.clone() }
     }
+}
+
+/// E-mail.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// The server; empty: nothing is sent.
+    pub smtp_url: String,
+    /// Whom it comes from.
+    pub from: String,
+}
+
+impl std::fmt::Debug for Mail {
+    /// Hides the URL, which may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mail").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+/// Roll-ups.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Seconds.
+    pub minute_retention_s: i64,
+    /// Seconds; also of quarters of an hour.
+    pub hour_retention_s: i64,
 }
 
 /// Logs and traces.
@@ -374,8 +413,28 @@ impl Settings {
             );
             range("messages.idempotency_ttl_s", self.messages.idempotency_ttl_s, 60, 31_536_000);
             range("messages.event_retention_s", self.messages.event_retention_s, 60, 315_360_000);
+            let metrics = &self.metrics;
+            range("metrics.minute_retention_s", metrics.minute_retention_s, 86_400, 31_536_000);
+            range("metrics.hour_retention_s", metrics.hour_retention_s, 2_764_800, 315_360_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
             range("billing.invoice_net_days", self.billing.invoice_net_days.into(), 0, 365);
+            range("billing.suspend_after_days", self.billing.suspend_after_days.into(), 0, 365);
+            for days in &self.billing.reminder_days {
+                range("billing.reminder_days", (*days).into(), 1, 365);
+            }
+        }
+        if self.billing.reminder_days.len() > REMINDERS_MAX {
+            faults.push(format!("billing.reminder_days has more than {REMINDERS_MAX} days"));
+        }
+        let messages = &self.messages;
+        let life_s = MESSAGE_VALIDITY_MAX_S + messages.receipt_timeout_s + messages.late_receipt_s;
+        if messages.event_retention_s < life_s {
+            faults.push(format!(
+                "messages.event_retention_s is {}: a late receipt may come after {life_s} s (the \
+                 longest validity, receipt_timeout_s and late_receipt_s), and what it corrects \
+                 stands in the log",
+                messages.event_retention_s
+            ));
         }
         if let Err(fault) = self.billing.check_default_price() {
             faults.push(format!("billing.default_part_price: {fault}"));
@@ -384,6 +443,9 @@ impl Settings {
         let is_web = return_url.starts_with("https://") || return_url.starts_with("http://");
         if !return_url.is_empty() && !is_web {
             faults.push("payments.return_url must begin with https:// or http://".to_owned());
+        }
+        if let Err(fault) = crate::mail::Mailer::new(&self.mail) {
+            faults.push(fault);
         }
         if self.server.roles.is_empty() {
             faults.push("server.roles is empty: name api, worker or both".to_owned());

@@ -13,6 +13,8 @@ pub mod sys;
 pub mod keys;
 /// Typed settings.
 pub mod config;
+/// E-mail over SMTP.
+pub mod mail;
 /// Logs, traces, metrics.
 pub mod telemetry;
 /// The store: pools, transactions, bulk statements.
@@ -41,6 +43,8 @@ pub mod billing;
 pub mod messages;
 /// Payments through processors: what their webhooks prove.
 pub mod payments;
+/// Roll-ups: what charts are drawn from.
+pub mod rollups;
 /// The GraphQL contract.
 pub mod graphql;
 /// The HTTP edge: GraphQL over HTTP, SSE and WebSocket, health, the explorer.

@@ -8,9 +8,11 @@
 //! | `audit` | what must hold after crashes |
 //! | `scenarios` | what is done and measured |
 //! | `report` | what was found |
+//! | `seed` | months of messages, written straight into a store |
 
 pub mod audit;
 pub mod drive;
 pub mod report;
 pub mod rig;
 pub mod scenarios;
+pub mod seed;

@@ -46,6 +46,14 @@ enum Scenario {
     Subscribers(scenarios::subscribers::Args),
     /// Kill the server, the SMSC or PostgreSQL under load, again and again; nothing may be lost
     Crash(scenarios::crash::Args),
+    /// Ask for a dashboard's home page over millions of stored messages
+    Dashboard(scenarios::dashboard::Args),
+    /// Write messages and their roll-ups straight into a store
+    Seed(scenarios::seed::Args),
+    /// Post Stripe's webhooks at a rate or in a burst; how long until answered, until folded
+    Webhooks(scenarios::webhooks::Args),
+    /// Kill the server while webhooks are posted, again and again; nothing may be lost or doubled
+    WebhookCrash(scenarios::webhook_crash::Args),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -57,6 +65,10 @@ async fn main() {
         Scenario::Backlog(args) => scenarios::backlog::run(args).await,
         Scenario::Subscribers(args) => scenarios::subscribers::run(args).await,
         Scenario::Crash(args) => scenarios::crash::run(args).await,
+        Scenario::Dashboard(args) => scenarios::dashboard::run(args).await,
+        Scenario::Seed(args) => scenarios::seed::run(args).await,
+        Scenario::Webhooks(args) => scenarios::webhooks::run(args).await,
+        Scenario::WebhookCrash(args) => scenarios::webhook_crash::run(args).await,
     };
     report.print(program.json);
     if report.failed() {

@@ -19,6 +19,8 @@ pub struct Model {
     pub terms: BillingTerms,
     /// Its prices; none: the default card of the currency.
     pub rate_card_id: Option<RateCardId>,
+    /// Since when it may not send, for invoices that were not paid; none: it may.
+    pub suspended_at_ms: Option<UnixMillis>,
     /// Grows by one with every change.
     pub version: i32,
     /// When the row was made.

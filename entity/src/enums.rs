@@ -222,6 +222,8 @@ stored_enum! {
         MessageStatusChanged = 0,
         /// A message arrived from a phone.
         MessageReceived = 1,
+        /// A payment of an invoice went back: more of it is due again.
+        InvoiceReopened = 19,
         /// An invoice, statement or credit note was finalized.
         InvoiceFinalized = 20,
         /// An invoice was paid in full.
@@ -234,6 +236,14 @@ stored_enum! {
         InvoiceUncollectible = 24,
         /// A part of an invoice was paid or taken off by a credit note.
         InvoiceReduced = 25,
+        /// A reminder of an invoice was given.
+        InvoiceReminded = 26,
+        /// An invoice was given more time.
+        InvoiceExtended = 27,
+        /// An account may not send until its overdue invoices are paid.
+        SendingSuspended = 28,
+        /// An account may send again.
+        SendingResumed = 29,
         /// A payment was collected.
         PaymentSucceeded = 30,
         /// A payment failed, was called off or ran out.
@@ -242,6 +252,8 @@ stored_enum! {
         PaymentRefunded = 32,
         /// A payment is disputed, or a dispute moved money.
         PaymentDisputed = 33,
+        /// Automatic top-up ended without having been asked to.
+        AutomaticTopUpEnded = 34,
     }
 }
 
@@ -330,6 +342,18 @@ stored_enum! {
 }
 
 stored_enum! {
+    /// Why automatic top-up does not run any more.
+    AutomaticTopUpEnd {
+        /// The account ended it.
+        Disabled = 0,
+        /// Too many payments in a row failed.
+        PaymentsFailed = 1,
+        /// The means of payment was removed.
+        MethodRemoved = 2,
+    }
+}
+
+stored_enum! {
     /// When an account pays.
     BillingTerms {
         /// Before it sends.
@@ -348,6 +372,54 @@ stored_enum! {
         Statement = 1,
         /// What is taken off an invoice.
         CreditNote = 2,
+    }
+}
+
+stored_enum! {
+    /// What paid a part of an invoice.
+    AllocationKind {
+        /// A payment.
+        Payment = 0,
+        /// Credit that the customer had.
+        Credit = 1,
+        /// Tax that the customer kept back and paid to the authority.
+        Withholding = 2,
+    }
+}
+
+stored_enum! {
+    /// How a tax is collected.
+    TaxKind {
+        /// On sales: value added tax, sales tax, excise.
+        Sales = 0,
+        /// Of the customer's income, collected in advance, and certified each year.
+        Withholding = 1,
+    }
+}
+
+stored_enum! {
+    /// What an e-mail tells.
+    MailKind {
+        /// A document was finalized.
+        Finalized = 0,
+        /// An invoice was not paid in time.
+        Reminder = 1,
+        /// A part of an invoice was paid, or all.
+        PaymentReceived = 2,
+        /// The account may not send until it has paid.
+        SendingSuspended = 3,
+    }
+}
+
+stored_enum! {
+    /// Where an e-mail stands.
+    MailState {
+        /// It is to be sent.
+        Pending = 0,
+        /// A server took it.
+        Sent = 1,
+        /// It was not sent, and is not tried any more.
+        GivenUp = 2,
     }
 }
 

@@ -164,6 +164,8 @@ ids! {
     KeywordId = "keyw";
     /// A payment.
     PaymentId = "pay";
+    /// A kept means of payment.
+    PaymentMethodId = "pmt";
     /// An invoice.
     InvoiceId = "inv";
     /// A rate of a tax.

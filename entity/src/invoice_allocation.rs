@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::enums::AllocationKind;
 use crate::ids::{AccountId, InvoiceId, PaymentId};
 use crate::time::UnixMillis;
 
@@ -18,11 +19,16 @@ pub struct Model {
     /// Which payment.
     #[sea_orm(primary_key, auto_increment = false)]
     pub payment_id: PaymentId,
+    /// What paid.
+    pub kind: AllocationKind,
     /// How much of it went to the invoice.
     pub amount_micros: i64,
-    /// The bank's or the operator's own, of a payment recorded by hand.
+    /// The bank's or the operator's own, of a payment recorded by hand; of tax that was withheld,
+    /// the number of the authority's certificate.
     pub reference: Option<String>,
-    /// When.
+    /// When it was so, if that is another time: on which day tax was withheld.
+    pub occurred_at_ms: Option<UnixMillis>,
+    /// When it was written.
     pub created_at_ms: UnixMillis,
 }
 

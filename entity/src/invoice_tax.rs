@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::enums::TaxKind;
 use crate::ids::{AccountId, InvoiceId, TaxRateId};
 
 /// A tax of a document.
@@ -19,6 +20,8 @@ pub struct Model {
     pub tax_rate_id: TaxRateId,
     /// The rate's name then.
     pub name: String,
+    /// The rate's kind.
+    pub kind: TaxKind,
     /// The rate, in millionths.
     pub rate_millionths: i64,
     /// What it is a part of.

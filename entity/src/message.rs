@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{Encoding, MessageClass, MessageStatus, NationalLanguage, Purse, SenderKind};
-use crate::ids::{AccountId, CarrierId, MessageId, TextId};
+use crate::ids::{AccountId, CarrierId, MessageId, RouteId, TextId};
 use crate::time::UnixMillis;
 
 /// A message to one recipient.
@@ -80,6 +80,8 @@ pub struct Model {
     pub created_at_ms: UnixMillis,
     /// What it is about, where its recipient may object to that alone.
     pub topic: Option<String>,
+    /// The route that led to its carrier; none for the simulator.
+    pub route_id: Option<RouteId>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{PaymentPurpose, PaymentStatus};
-use crate::ids::{AccountId, PaymentId, ProcessorId};
+use crate::ids::{AccountId, InvoiceId, PaymentId, PaymentMethodId, ProcessorId};
 use crate::time::UnixMillis;
 
 /// A payment.
@@ -48,6 +48,12 @@ pub struct Model {
     pub created_at_ms: UnixMillis,
     /// When it last changed.
     pub updated_at_ms: UnixMillis,
+    /// What it pays, of a payment for an invoice.
+    pub invoice_id: Option<InvoiceId>,
+    /// Whether the payer agreed that the means of payment is kept.
+    pub saves_method: bool,
+    /// What was charged without the payer, of an automatic top-up.
+    pub payment_method_id: Option<PaymentMethodId>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

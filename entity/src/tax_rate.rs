@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::enums::TaxKind;
 use crate::ids::TaxRateId;
 use crate::time::UnixMillis;
 
@@ -18,6 +19,8 @@ pub struct Model {
     pub rate_millionths: i64,
     /// Accounts of this country pay it, unless they have rates of their own.
     pub country: Option<String>,
+    /// How it is collected.
+    pub kind: TaxKind,
     /// Since when no invoice gets it any more.
     pub archived_at_ms: Option<UnixMillis>,
     /// When the row was made.

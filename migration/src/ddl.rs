@@ -25,9 +25,7 @@ pub(crate) async fn create_table(
 ) -> Result<(), DbErr> {
     let sql = match manager.get_database_backend() {
         DbBackend::Sqlite => {
-            let columns = SQLITE_TYPES.iter().fold(columns.to_owned(), |text, (from, to)| {
-                text.replace(&format!(" {from}"), &format!(" {to}"))
-            });
+            let columns = in_sqlite(columns);
             let rowid = if WIDE_TABLES.contains(&name) { "" } else { ", WITHOUT ROWID" };
             format!("CREATE TABLE {name} ({columns}) STRICT{rowid}")
         }
@@ -35,6 +33,28 @@ pub(crate) async fn create_table(
     };
     manager.get_connection().execute_unprepared(&sql).await?;
     Ok(())
+}
+
+/// Adds a column to a table; `column` is its name, type and conditions.
+pub(crate) async fn add_column(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    column: &str,
+) -> Result<(), DbErr> {
+    let column = match manager.get_database_backend() {
+        DbBackend::Sqlite => in_sqlite(column),
+        _ => column.to_owned(),
+    };
+    let sql = format!("ALTER TABLE {table} ADD COLUMN {column}");
+    manager.get_connection().execute_unprepared(&sql).await?;
+    Ok(())
+}
+
+/// Columns with SQLite's storage classes for their types.
+fn in_sqlite(columns: &str) -> String {
+    SQLITE_TYPES.iter().fold(columns.to_owned(), |text, (from, to)| {
+        text.replace(&format!(" {from}"), &format!(" {to}"))
+    })
 }
 
 /// Runs statements that both stores understand as they are.

@@ -10,7 +10,10 @@ mod m20261122_000003_create_ledger;
 mod m20261122_000004_create_price_plans;
 mod m20261122_000005_create_invoices;
 mod m20261122_000006_create_payments;
+mod m20261122_000007_create_payment_methods;
+mod m20261122_000009_collect_invoices;
 mod m20261122_000010_create_contacts;
+mod m20261122_000011_create_rollups;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -25,7 +28,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000004_create_price_plans::Migration),
             Box::new(m20261122_000005_create_invoices::Migration),
             Box::new(m20261122_000006_create_payments::Migration),
+            Box::new(m20261122_000007_create_payment_methods::Migration),
+            Box::new(m20261122_000009_collect_invoices::Migration),
             Box::new(m20261122_000010_create_contacts::Migration),
+            Box::new(m20261122_000011_create_rollups::Migration),
         ]
     }
 }

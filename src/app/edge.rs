@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use entity::ids::AccountId;
 use futures::future::BoxFuture;
 use http::HeaderValue;
 
 use super::StartError;
-use crate::authz::Actor;
-use crate::billing::invoices;
+use crate::authz::{Action, Actor};
+use crate::billing::{Whose, invoices};
 use crate::config::{Environment, Settings};
 use crate::ctx::{Ctx, Platform};
 use crate::error::Failed;
@@ -201,6 +202,35 @@ impl RequestContext for CallerContext {
             // What is no id is the id of nothing.
             let id = id.parse().map_err(|_| FileRefusal::NotFound)?;
             let found = invoices::pdf(&self.ctx(request_id), id).await;
+            let pdf = found.map_err(|failed| file_refusal(&failed, request_id))?;
+            let pdf = pdf.ok_or(FileRefusal::NotFound)?;
+            Ok(File { name: pdf.file_name, bytes: pdf.bytes })
+        })
+    }
+
+    fn certificate_pdf<'a>(
+        &'a self,
+        account_id: &'a str,
+        year: &'a str,
+        request_id: RequestId,
+    ) -> BoxFuture<'a, Result<File, FileRefusal>> {
+        Box::pin(async move {
+            let account_id: AccountId = account_id.parse().map_err(|_| FileRefusal::NotFound)?;
+            let year = year.parse().map_err(|_| FileRefusal::NotFound)?;
+            let ctx = self.ctx(request_id);
+            let is_own = ctx.actor.account_id() == Some(account_id);
+            let may_read_all = ctx.actor.require(Action::ReadAllBilling).is_ok();
+            let whose = match (is_own, may_read_all) {
+                (true, _) => Whose::Own,
+                (false, true) => Whose::Of(account_id),
+                // Who may read its own learns of no other's; who may not, that it may not.
+                (false, false) => {
+                    let allowed = ctx.actor.require_in_account(Action::ReadBilling);
+                    allowed.map_err(|failed| file_refusal(&failed, request_id))?;
+                    return Err(FileRefusal::NotFound);
+                }
+            };
+            let found = invoices::certificate_pdf(&ctx, whose, year).await;
             let pdf = found.map_err(|failed| file_refusal(&failed, request_id))?;
             let pdf = pdf.ok_or(FileRefusal::NotFound)?;
             Ok(File { name: pdf.file_name, bytes: pdf.bytes })

@@ -10,6 +10,7 @@ use crate::jobs::Schedule;
 use crate::messages::commands::Tables;
 use crate::messages::{auto_reply, inbound_parts, sweeps};
 use crate::payments;
+use crate::rollups;
 use crate::routing::Routes;
 
 /// All of it.
@@ -51,6 +52,13 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
         Schedule::new("billing.charge_plans", Duration::from_secs(600), |ctx| async move {
             plans::charge_due(&ctx).await
         }),
+        // How old charts are at most, beside the time that a fold takes.
+        Schedule::new("rollups.fold", Duration::from_secs(1), |ctx| async move {
+            rollups::fold(&ctx).await
+        }),
+        Schedule::new("rollups.purge", Duration::from_secs(3_600), |ctx| async move {
+            rollups::purge(&ctx).await
+        }),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await
         }),
@@ -59,6 +67,15 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
         }),
         Schedule::new("invoices.mark_overdue", Duration::from_secs(600), |ctx| async move {
             invoices::mark_overdue(&ctx).await
+        }),
+        Schedule::new("invoices.remind", Duration::from_secs(600), |ctx| async move {
+            invoices::remind(&ctx).await
+        }),
+        Schedule::new("invoices.suspend_overdue", Duration::from_secs(600), |ctx| async move {
+            invoices::suspend_overdue(&ctx).await
+        }),
+        Schedule::new("invoices.deliver_mail", Duration::from_secs(10), |ctx| async move {
+            invoices::deliver_mail(&ctx).await
         }),
         // Beside the doorbell, which wakes it at once.
         Schedule::new(

@@ -217,11 +217,7 @@ pub fn read(row: &QueryResult) -> Result<Option<Charge>, DbErr> {
     let unit_price: PartPrice = row.try_get("", "unit_price_nanos")?;
     let parts: i16 = row.try_get("", "parts")?;
     let status: MessageStatus = row.try_get("", "status")?;
-    let parts = if unit_price == PartPrice::FREE && !was_taken(status) {
-        0
-    } else {
-        parts_charged(unit_price, parts, held, charged)
-    };
+    let parts = parts_paid(status, unit_price, parts, held, charged);
     Ok(Some(Charge {
         journal: Journal {
             account_id: row.try_get::<AccountId>("", "account_id")?,
@@ -235,6 +231,20 @@ pub fn read(row: &QueryResult) -> Result<Option<Charge>, DbErr> {
         held,
         charged,
     }))
+}
+
+/// How many of a message's parts are paid for by what was charged when it came into `status`.
+pub fn parts_paid(
+    status: MessageStatus,
+    unit_price: PartPrice,
+    parts: i16,
+    held: Micros,
+    charged: Micros,
+) -> i16 {
+    if unit_price == PartPrice::FREE && !was_taken(status) {
+        return 0;
+    }
+    parts_charged(unit_price, parts, held, charged)
 }
 
 /// Whether a carrier has taken a message in this status; what is free cannot tell by its price.

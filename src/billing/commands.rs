@@ -131,6 +131,7 @@ pub(super) async fn settle_terms(
         currency: wanted.as_str().to_owned(),
         terms: terms.unwrap_or(BillingTerms::Prepaid),
         rate_card_id: None,
+        suspended_at_ms: None,
         version: 1,
         created_at_ms: now,
         updated_at_ms: now,

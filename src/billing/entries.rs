@@ -9,7 +9,7 @@ use entity::{ledger_entry, ledger_transfer};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::model::Journal;
+use super::model::{Journal, Unit};
 use super::queries;
 use crate::authz::Action;
 use crate::ctx::Ctx;
@@ -28,7 +28,7 @@ pub enum Whose {
 
 impl Whose {
     /// The account, if the caller may read its money.
-    pub(super) fn authorize(self, ctx: &Ctx) -> Result<AccountId, Failed> {
+    pub(in crate::billing) fn authorize(self, ctx: &Ctx) -> Result<AccountId, Failed> {
         match self {
             Self::Own => ctx.actor.require_in_account(Action::ReadBilling),
             Self::Of(account_id) => {
@@ -55,22 +55,33 @@ pub struct Entry {
     /// What it had then.
     pub balance: Micros,
     /// In what.
-    pub currency: Currency,
+    pub unit: Unit,
+    /// Of which purse.
+    pub purse: Purse,
     /// When it was so.
     pub occurred_at: UnixMillis,
 }
 
-/// A page of an account's entries in a currency (none: its own), newest first.
+/// Which of an account's journals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntriesOf {
+    /// Of which purse.
+    pub purse: Purse,
+    /// In which currency; none: the account's own. Parts have none.
+    pub currency: Option<Currency>,
+}
+
+/// A page of an account's entries in one journal, newest first.
 ///
 /// # Errors
 /// [`Failed`]: not allowed, or the store's own.
 pub async fn entries(
     ctx: &Ctx,
     whose: Whose,
-    currency: Option<Currency>,
+    of: EntriesOf,
     request: &PageRequest<i64>,
 ) -> Result<Page<Entry>, Failed> {
-    let journal = journal(ctx, whose, currency).await?;
+    let journal = journal_of(ctx, whose, of).await?;
     let (column, order) = (ledger_entry::Column::Seq, ListOrder::Descending);
     let reader = ctx.db.reader();
     let page = page::fetch_page(reader, of_journal(journal), column, order, request).await?;
@@ -93,12 +104,8 @@ pub async fn entries(
 ///
 /// # Errors
 /// As [`entries`].
-pub async fn entries_count(
-    ctx: &Ctx,
-    whose: Whose,
-    currency: Option<Currency>,
-) -> Result<u64, Failed> {
-    let journal = journal(ctx, whose, currency).await?;
+pub async fn entries_count(ctx: &Ctx, whose: Whose, of: EntriesOf) -> Result<u64, Failed> {
+    let journal = journal_of(ctx, whose, of).await?;
     Ok(page::count_all(ctx.db.reader(), of_journal(journal)).await?)
 }
 
@@ -114,11 +121,10 @@ pub async fn find_entry(ctx: &Ctx, id: TransferId) -> Result<Option<Entry>, Fail
         .filter(ledger_transfer::Column::Id.eq(id))
         .one(reader)
         .await?;
-    let Some(transfer) = transfer.filter(|transfer| transfer.purse == Purse::Money) else {
-        return Ok(None);
-    };
-    let currency = transfer.currency.parse().map_err(Failed::internal)?;
-    let its = of_journal(Journal::of_money(account_id, currency));
+    let Some(transfer) = transfer else { return Ok(None) };
+    let unit = Unit::from_stored(&transfer.currency);
+    let unit = unit.ok_or_else(|| Failed::internal("a transfer without a unit"))?;
+    let its = of_journal(Journal { account_id, unit, purse: transfer.purse });
     let row = its.filter(ledger_entry::Column::Seq.eq(transfer.seq)).one(reader).await?;
     Ok(row.and_then(|row| entry(&transfer, &row)))
 }
@@ -135,6 +141,15 @@ pub(super) async fn journal(
         None => queries::terms(ctx, account_id).await?.currency,
     };
     Ok(Journal::of_money(account_id, currency))
+}
+
+async fn journal_of(ctx: &Ctx, whose: Whose, of: EntriesOf) -> Result<Journal, Failed> {
+    let money = journal(ctx, whose, of.currency).await?;
+    let unit = match of.purse {
+        Purse::Money | Purse::Credit => money.unit,
+        Purse::Parts => Unit::Parts,
+    };
+    Ok(Journal { unit, purse: of.purse, ..money })
 }
 
 /// The customer's legs in a journal.
@@ -169,7 +184,8 @@ fn entry(transfer: &ledger_transfer::Model, row: &ledger_entry::Model) -> Option
         subject_id: transfer.subject_id,
         amount: Micros(row.amount_micros),
         balance: Micros(row.balance_micros),
-        currency: transfer.currency.parse().ok()?,
+        unit: Unit::from_stored(&transfer.currency)?,
+        purse: transfer.purse,
         occurred_at: transfer.occurred_at_ms,
     })
 }

@@ -30,11 +30,11 @@ mod verify;
 pub mod vouchers;
 
 pub use charging::{
-    Charge, RETURNING_CHARGE, available_locked, day_of, hold, read as read_charge,
+    Charge, RETURNING_CHARGE, available_locked, day_of, hold, parts_paid, read as read_charge,
     settle as settle_charges,
 };
 pub use commands::{CreditChange, SetCreditRejection, set_credit};
-pub use entries::{Entry, Whose, entries, entries_count, find_entry};
+pub use entries::{EntriesOf, Entry, Whose, entries, entries_count, find_entry};
 pub use ledger::post;
 pub use model::{
     Balance, Book, DETAIL_CHARS_MAX, Journal, KEY_CHARS_MAX, Leg, NewTransfer, Posted, Unit,

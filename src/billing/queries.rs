@@ -2,6 +2,7 @@
 
 use entity::enums::BillingTerms;
 use entity::ids::{AccountId, RateCardId};
+use entity::time::UnixMillis;
 use entity::{account, billing_account, wallet};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 
@@ -20,6 +21,8 @@ pub struct Terms {
     pub terms: BillingTerms,
     /// Its own prices; none: the currency's default card.
     pub rate_card_id: Option<RateCardId>,
+    /// Since when it may not send, for invoices that were not paid; none: it may.
+    pub suspended_at: Option<UnixMillis>,
 }
 
 /// How an account pays; the defaults for one that nothing was set for. Asks for no right: it is part
@@ -43,10 +46,16 @@ pub(super) async fn terms_in<C: ConnectionTrait>(
             currency: ctx.settings.billing.currency,
             terms: BillingTerms::Prepaid,
             rate_card_id: None,
+            suspended_at: None,
         });
     };
     let currency = found.currency.parse().map_err(Failed::internal)?;
-    Ok(Terms { currency, terms: found.terms, rate_card_id: found.rate_card_id })
+    Ok(Terms {
+        currency,
+        terms: found.terms,
+        rate_card_id: found.rate_card_id,
+        suspended_at: found.suspended_at_ms,
+    })
 }
 
 /// What the caller's account has.

@@ -1,15 +1,19 @@
 //! `heliograph demo`: the main job, visible. It starts a server and a simulated SMSC, sets up an
 //! account, a sender and a carrier as the operator would, sends messages over GraphQL, watches them
-//! arrive over server-sent events, and leaves the server running to play with.
+//! arrive over server-sent events, tops the account up by Stripe's signed webhooks, has an invoice
+//! made out, and leaves the server running to play with.
 //!
-//! Not a way around anything: what is sent goes over HTTP with an API key, and over SMPP on TCP.
-//! Nothing leaves the machine.
+//! Not a way around anything: what is sent goes over HTTP with an API key, over SMPP on TCP, and to
+//! a Stripe that this program plays on a port of its own. Nothing leaves the machine.
 
 mod client;
 mod directory;
+mod fake_stripe;
+mod money;
 mod numbers;
 mod setup;
 mod show;
+mod stream;
 mod tally;
 mod watch;
 
@@ -23,6 +27,7 @@ use tokio::time::{Instant, timeout};
 
 use self::client::Client;
 use self::directory::Directory;
+use self::money::Account;
 use self::setup::Stage;
 use self::show::Show;
 use self::tally::Tally;
@@ -31,6 +36,7 @@ use super::failure::Failure;
 use super::serve::Signals;
 use crate::app::{App, AppParts};
 use crate::config::{Overrides, Settings};
+use crate::ctx::Ctx;
 use crate::telemetry::Telemetry;
 
 /// More would take the simulated SMSC minutes: that is a load test (`benches/load`).
@@ -46,7 +52,8 @@ pub(super) struct DemoArgs {
     /// How many messages to send
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(MESSAGES_MAX)))]
     messages: u32,
-    /// End after the summary; the exit code is 0 if every message reached a final status
+    /// End after the summary; the exit code is 0 if every message reached a final status and the
+    /// balance is what it has to be
     #[arg(long)]
     exit: bool,
     /// Where HTTP is served [default: 127.0.0.1:8080, or a free port if that is taken]
@@ -57,7 +64,7 @@ pub(super) struct DemoArgs {
     data_dir: Option<PathBuf>,
 }
 
-/// Runs it. Exit code 1: not every message reached a final status.
+/// Runs it. Exit code 1: not every message reached a final status, or the money is not right.
 ///
 /// # Errors
 /// If the server or the SMSC cannot start.
@@ -104,15 +111,16 @@ async fn show_all(
     let stage = setup::set_up(&app).await?;
     let show = Show::on_screen(args.messages);
     show.ready(&stage, started.elapsed());
+    let operator = setup::operator(&app);
     let played = tokio::select! {
-        played = play(args.messages, &stage, &show) => played.map(Some),
+        played = play(args.messages, &stage, &operator, &show) => played.map(Some),
         () = signals.next() => Ok(None),
     };
     let code = match &played {
-        Ok(Some(tally)) => {
-            show.summary(tally);
+        Ok(Some(Played { tally, account })) => {
+            show.account(account, &stage.currency);
             if args.exit {
-                code_of(tally)
+                code_of(tally, account)
             } else {
                 leave_running(&mut app, &stage, &show, signals).await
             }
@@ -124,9 +132,9 @@ async fn show_all(
     played.map(|_| code)
 }
 
-fn code_of(tally: &Tally) -> ExitCode {
+fn code_of(tally: &Tally, account: &Account) -> ExitCode {
     let is_complete = tally.settled() == tally.messages();
-    if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_complete && account.adds_up() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Until somebody has seen enough.
@@ -143,10 +151,36 @@ async fn leave_running(
     }
 }
 
-/// Sends the messages and watches until all have come to their end.
-async fn play(messages: u32, stage: &Stage, show: &Show) -> Result<Tally, Failure> {
+/// What the demo came to.
+struct Played {
+    tally: Tally,
+    account: Account,
+}
+
+/// Plays it all.
+async fn play(
+    messages: u32,
+    stage: &Stage,
+    operator: &Ctx,
+    show: &Show,
+) -> Result<Played, Failure> {
     let client = Client::new(&stage.url, &stage.live_key).map_err(Failure::new)?;
-    let mut watcher = Watcher::connect(&client).await.map_err(Failure::new)?;
+    let before = money::balance(&client).await.map_err(Failure::new)?;
+    let tally = send(messages, stage, &client, show).await?;
+    show.summary(&tally);
+    let charged = tally.charged().ok_or_else(|| Failure::new("the charges cannot be added up"))?;
+    let account = money::play(stage, operator, (before, charged), show).await?;
+    Ok(Played { tally, account })
+}
+
+/// Sends the messages and watches until all have come to their end.
+async fn send(
+    messages: u32,
+    stage: &Stage,
+    client: &Client,
+    show: &Show,
+) -> Result<Tally, Failure> {
+    let mut watcher = Watcher::connect(client).await.map_err(Failure::new)?;
     let mut tally = Tally::new(messages);
     let sending = client.send_all(stage.account_number, messages);
     tokio::pin!(sending);

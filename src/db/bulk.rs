@@ -11,7 +11,7 @@ use sea_orm::sea_query::{ArrayType, Value};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use uuid::Uuid;
 
-use super::{Store, Tx};
+use super::{Db, Store, Tx};
 
 /// SQLite binds at most 32,766 values a statement; one column short of it for the caller's own.
 const SQLITE_VALUES_MAX: usize = 32_000;
@@ -115,6 +115,24 @@ impl<'a> Bulk<'a> {
         let mut rows = Vec::new();
         for statement in self.statements(tx.store(), statement, &extra) {
             rows.extend(tx.query_all_raw(statement).await?);
+        }
+        Ok(rows)
+    }
+
+    /// The same for a `SELECT` outside a transaction. With more rows than one statement holds the
+    /// answers follow each other.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn read(
+        self,
+        db: &Db,
+        statement: &str,
+        extra: Vec<Value>,
+    ) -> Result<Vec<QueryResult>, DbErr> {
+        let mut rows = Vec::new();
+        for statement in self.statements(db.store(), statement, &extra) {
+            rows.extend(db.reader().query_all_raw(statement).await?);
         }
         Ok(rows)
     }

@@ -41,6 +41,8 @@ pub enum BillingEvent {
     InvoiceChanged(InvoiceChanged),
     /// The balance moved.
     BalanceChanged(BalanceChanged),
+    /// The account may not send any more, or may again.
+    SendingChanged(SendingChanged),
 }
 
 /// What happened to an invoice.
@@ -58,6 +60,12 @@ pub enum InvoiceChange {
     Voided,
     /// It was given up.
     Uncollectible,
+    /// A payment of it went back: more is due again.
+    Reopened,
+    /// The account was reminded of it.
+    Reminded,
+    /// It was given more time.
+    Extended,
 }
 
 /// Something happened to an invoice.
@@ -73,6 +81,9 @@ impl InvoiceChanged {
             EventKind::InvoiceOverdue => InvoiceChange::Overdue,
             EventKind::InvoiceVoided => InvoiceChange::Voided,
             EventKind::InvoiceUncollectible => InvoiceChange::Uncollectible,
+            EventKind::InvoiceReopened => InvoiceChange::Reopened,
+            EventKind::InvoiceReminded => InvoiceChange::Reminded,
+            EventKind::InvoiceExtended => InvoiceChange::Extended,
             // Of other domains.
             _ => return None,
         };
@@ -119,6 +130,50 @@ impl InvoiceChanged {
     /// The invoice as it is now.
     async fn invoice(&self, context: &Context<'_>) -> Answer<Option<Invoice>> {
         Invoice::load(context, InvoiceId(self.0.subject_id)).await
+    }
+}
+
+/// The account may not send any more, or may again.
+pub struct SendingChanged {
+    row: Model,
+    is_suspended: bool,
+}
+
+impl SendingChanged {
+    /// The event of an entry of the log; none if it is not about sending.
+    fn of(row: &Model) -> Option<Self> {
+        let is_suspended = match row.kind {
+            EventKind::SendingSuspended => true,
+            EventKind::SendingResumed => false,
+            // Of other domains.
+            _ => return None,
+        };
+        Some(Self { row: row.clone(), is_suspended })
+    }
+}
+
+/// The account may not send any more, because an invoice was not paid, or may again.
+#[Object]
+impl SendingChanged {
+    /// The event's place in the log: give it as `after` to go on from here.
+    pub async fn cursor(&self) -> Cursor {
+        cursor(&self.row)
+    }
+
+    /// The event's number in its account's log: 1, 2, 3 … without gaps, of which this stream shows
+    /// some.
+    async fn seq(&self) -> SequenceNumber {
+        SequenceNumber(self.row.seq)
+    }
+
+    /// When it happened.
+    pub async fn occurred_at(&self) -> DateTime {
+        self.row.occurred_at_ms.into()
+    }
+
+    /// Whether live messages are refused with `PAYMENT_OVERDUE` since then.
+    async fn is_suspended(&self) -> bool {
+        self.is_suspended
     }
 }
 
@@ -221,6 +276,9 @@ impl Feed {
             match entry {
                 Ok(entry) => {
                     self.moved_at = Some(entry.seq);
+                    if let Some(changed) = SendingChanged::of(&entry) {
+                        return Ok(BillingEvent::SendingChanged(changed));
+                    }
                     if let Some(changed) = InvoiceChanged::of(entry) {
                         return Ok(BillingEvent::InvoiceChanged(changed));
                     }

@@ -29,8 +29,9 @@ use super::identity::standing::{
 };
 use super::invoices::refusals::{
     AddInvoiceLineError, ArchiveTaxRateError, CreateCreditNoteError, CreateInvoiceError,
-    CreateTaxRateError, FinalizeInvoiceError, MarkUncollectibleError, RecordPaymentError,
-    RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError, VoidInvoiceError,
+    CreateTaxRateError, FinalizeInvoiceError, MarkUncollectibleError, PayInvoiceError,
+    RecordPaymentError, RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError,
+    VoidInvoiceError,
 };
 use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
@@ -38,7 +39,7 @@ use super::messages::{
 };
 use super::payments::{
     AddProcessorError, RefundPaymentError, RetryWebhookEventError, RotateProcessorSecretError,
-    StartTopUpError,
+    StartInvoicePaymentError, StartTopUpError,
 };
 use super::plans::{
     CreatePlanError, DeletePlanError, SubscribeAccountError, UnsubscribeAccountError,
@@ -323,6 +324,10 @@ pub enum UserError {
     CreateCreditNote(CreateCreditNoteError),
     /// Of `recordPayment`.
     RecordPayment(RecordPaymentError),
+    /// Of `payInvoice`.
+    PayInvoice(PayInvoiceError),
+    /// Of `startInvoicePayment`.
+    StartInvoicePayment(StartInvoicePaymentError),
     /// Of `createContactAttribute`.
     CreateContactAttribute(CreateContactAttributeError),
     /// Of `deleteContactAttribute`.

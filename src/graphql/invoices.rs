@@ -1,33 +1,36 @@
 //! Invoices in the contract. Behaviour: `crate::billing::invoices`.
 
+/// The yearly certificate of withholding tax.
+pub mod certificate;
 /// Drafts, and what becomes of invoices.
 pub mod mutations;
+/// What invoices are made of, and what becomes of them.
+pub mod parts;
 /// What the mutations refuse.
 pub mod refusals;
 /// To whom invoices are made out, and taxes.
 pub mod taxes;
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object};
 use entity::enums;
 use entity::ids::InvoiceId;
 use entity::invoice::Model;
-use entity::{invoice_allocation, invoice_line, invoice_tax};
 
+pub use self::certificate::CertificatesQuery;
 pub use self::mutations::InvoicesMutation;
-pub use self::taxes::{BillingProfile, TaxRate, TaxesMutation, TaxesQuery};
+use self::parts::{InvoiceEmail, InvoiceLine, InvoicePayment, InvoiceReminder, InvoiceTax};
+pub use self::taxes::{BillingProfile, TaxKind, TaxRate, TaxesMutation, TaxesQuery};
 use super::call;
 use super::connection::{Connection, PageArguments, cost, wants_total_count};
 use super::errors::Answer;
 use super::identity::Account;
 use super::ids::{parse_id, show_id};
 use super::loaders::{AccountRow, InvoiceRow, InvoiceTaxes, load};
-use super::messages::enums::MessageClass;
 use super::scalars::{CurrencyCode, Cursor, DateTime, Decimal};
 use crate::billing::invoices::{self, LINES_PAGE_MAX, Month};
 use crate::error::Failed;
 use crate::types::cursor::CursorKind;
 use crate::types::money::Micros;
-use crate::types::price::PartPrice;
 
 /// Which document it is. Each has a series of numbers of its own.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub enum InvoiceKind {
 }
 
 /// Where an invoice stands: `DRAFT` → `OPEN` → `PAID`, `VOID` or `UNCOLLECTIBLE`; from
-/// `UNCOLLECTIBLE` still to `PAID` or `VOID`. Statements and credit notes are `PAID` at once.
+/// `UNCOLLECTIBLE` still to `PAID` or `VOID`, and from `PAID` back to `OPEN` when a payment goes back. Statements and credit notes are `PAID` at once.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "enums::InvoiceStatus")]
 pub enum InvoiceStatus {
@@ -56,123 +59,6 @@ pub enum InvoiceStatus {
     Void,
     /// Nobody expects to see the money. It can still be paid.
     Uncollectible,
-}
-
-/// What a line is for.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(remote = "enums::InvoiceLineKind")]
-pub enum InvoiceLineKind {
-    /// Messages to one country, of one class, at one price; the amount is exactly what the ledger
-    /// took for them.
-    Messages,
-    /// What the operator wrote.
-    Item,
-    /// What rounding each line of messages to the currency's minor unit, half to even, adds or takes
-    /// in all.
-    Rounding,
-}
-
-/// A line of an invoice, statement or credit note.
-pub struct InvoiceLine(invoice_line::Model);
-
-/// A line of an invoice, statement or credit note.
-#[Object]
-impl InvoiceLine {
-    /// Its number in the document, ascending. Give the last one as `afterNumber` to go on.
-    async fn number(&self) -> i32 {
-        self.0.number
-    }
-
-    /// What it is for.
-    async fn kind(&self) -> InvoiceLineKind {
-        self.0.kind.into()
-    }
-
-    /// What the operator wrote; null for messages and rounding.
-    async fn description(&self) -> Option<&str> {
-        Some(self.0.description.as_str()).filter(|text| !text.is_empty())
-    }
-
-    /// Of messages: the recipients' country, two letters of ISO 3166-1; null where the numbering plan
-    /// names none.
-    async fn country(&self) -> Option<&str> {
-        self.0.country.as_deref().filter(|country| !country.is_empty())
-    }
-
-    /// Of messages: their class; null otherwise.
-    async fn class(&self) -> Option<MessageClass> {
-        self.0.class.map(Into::into)
-    }
-
-    /// Of messages: the price of a part, exact, with up to nine decimals; null otherwise.
-    async fn unit_price(&self) -> Option<String> {
-        let price = self.0.unit_price_nanos.and_then(PartPrice::from_nanos);
-        price.map(|price| price.to_string())
-    }
-
-    /// Of messages: how many; null otherwise.
-    async fn messages(&self) -> Option<Decimal> {
-        self.0.messages.map(|count| Decimal(Micros(count.saturating_mul(1_000_000))))
-    }
-
-    /// How many; of messages: parts.
-    async fn quantity(&self) -> Decimal {
-        Decimal(Micros(self.0.quantity_micros))
-    }
-
-    /// What it comes to, in the document's currency.
-    async fn amount(&self) -> Decimal {
-        Decimal(Micros(self.0.amount_micros))
-    }
-}
-
-/// A tax of an invoice or credit note.
-pub struct InvoiceTax(invoice_tax::Model);
-
-/// A tax of an invoice or credit note, rounded once, half to even.
-#[Object]
-impl InvoiceTax {
-    /// The tax's name when the document was finalized.
-    async fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// The tax's rate then, in percent.
-    async fn percentage(&self) -> Decimal {
-        Decimal(invoices::percentage(self.0.rate_millionths))
-    }
-
-    /// What it is a part of.
-    async fn base(&self) -> Decimal {
-        Decimal(Micros(self.0.base_micros))
-    }
-
-    /// What it comes to, in the document's currency.
-    async fn amount(&self) -> Decimal {
-        Decimal(Micros(self.0.amount_micros))
-    }
-}
-
-/// What one payment paid of an invoice.
-#[derive(SimpleObject)]
-pub struct InvoicePayment {
-    /// How much of it went to the invoice.
-    amount: Decimal,
-    /// The bank's or the operator's own reference, of a payment that the operator recorded; null for
-    /// others.
-    reference: Option<String>,
-    /// When.
-    created_at: DateTime,
-}
-
-impl From<invoice_allocation::Model> for InvoicePayment {
-    fn from(row: invoice_allocation::Model) -> Self {
-        Self {
-            amount: Decimal(Micros(row.amount_micros)),
-            reference: row.reference,
-            created_at: row.created_at_ms.into(),
-        }
-    }
 }
 
 /// An invoice, statement or credit note.
@@ -294,6 +180,20 @@ impl Invoice {
     async fn payments(&self, context: &Context<'_>) -> Answer<Vec<InvoicePayment>> {
         let payments = invoices::payments(call(context)?, &self.0).await?;
         Ok(payments.into_iter().map(Into::into).collect())
+    }
+
+    /// The reminders of it, oldest first; at most 100.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn reminders(&self, context: &Context<'_>) -> Answer<Vec<InvoiceReminder>> {
+        let reminders = invoices::reminders(call(context)?, &self.0).await?;
+        Ok(reminders.into_iter().map(Into::into).collect())
+    }
+
+    /// What was told of it by e-mail or is to be, oldest first; at most 100.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn emails(&self, context: &Context<'_>) -> Answer<Vec<InvoiceEmail>> {
+        let mails = invoices::mails(call(context)?, &self.0).await?;
+        Ok(mails.into_iter().map(Into::into).collect())
     }
 
     /// Its credit notes, oldest first; at most 100.

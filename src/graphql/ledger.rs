@@ -13,11 +13,28 @@ use super::ids::{parse_id, show_id};
 use super::money::Money;
 use super::plans::PlanSubscription;
 use super::rate_cards::AccountTerms;
-use super::scalars::{CurrencyCode, Cursor, DateTime};
+use super::rollups::{
+    Breakdown, BreakdownInput, Metrics, MetricsInput, read_breakdown, read_metrics,
+};
+use super::scalars::{CurrencyCode, Cursor, DateTime, Decimal};
 use super::usage::{Usage, UsageInput};
 use crate::billing::plans;
-use crate::billing::{self, Balance, Entry, Terms, Whose};
+use crate::billing::{self, Balance, EntriesOf, Entry, Terms, Whose};
+use crate::rollups;
 use crate::types::cursor::CursorKind;
+use crate::types::money::Micros;
+
+/// What an account's money is kept in.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "enums::Purse")]
+pub enum Purse {
+    /// Money.
+    Money,
+    /// Credit of a package, which expires.
+    Credit,
+    /// Parts of messages of a package, which expire.
+    Parts,
+}
 
 /// What a transfer is for.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,19 +105,44 @@ impl LedgerEntry {
         subject(self.0.code, self.0.subject_id?)
     }
 
-    /// How much; negative was taken.
-    async fn amount(&self) -> Money {
-        Money::new(self.0.amount, self.0.currency)
+    /// Of which purse.
+    async fn purse(&self) -> Purse {
+        self.0.purse.into()
     }
 
-    /// What the account had after it; negative is owed.
-    async fn balance_after(&self) -> Money {
-        Money::new(self.0.balance, self.0.currency)
+    /// How much; negative was taken. Null for parts of messages.
+    async fn amount(&self) -> Option<Money> {
+        self.money(self.0.amount)
+    }
+
+    /// What the account had after it; negative is owed. Null for parts of messages.
+    async fn balance_after(&self) -> Option<Money> {
+        self.money(self.0.balance)
+    }
+
+    /// How many parts of messages; negative were taken. Null for money and credit.
+    async fn parts(&self) -> Option<Decimal> {
+        self.count(self.0.amount)
+    }
+
+    /// How many parts the account had after it. Null for money and credit.
+    async fn parts_after(&self) -> Option<Decimal> {
+        self.count(self.0.balance)
     }
 
     /// When it was so.
     async fn occurred_at(&self) -> DateTime {
         self.0.occurred_at.into()
+    }
+}
+
+impl LedgerEntry {
+    fn money(&self, amount: Micros) -> Option<Money> {
+        self.0.unit.currency().map(|currency| Money::new(amount, currency))
+    }
+
+    fn count(&self, parts: Micros) -> Option<Decimal> {
+        self.0.unit.currency().is_none().then_some(Decimal(parts))
     }
 }
 
@@ -129,18 +171,24 @@ fn subject(code: enums::TransferCode, id: Uuid) -> Option<String> {
     }
 }
 
+fn of(purse: Option<Purse>, currency: Option<CurrencyCode>) -> EntriesOf {
+    EntriesOf {
+        purse: purse.unwrap_or(Purse::Money).into(),
+        currency: currency.map(|currency| currency.0),
+    }
+}
+
 async fn entries(
     context: &Context<'_>,
     whose: Whose,
-    currency: Option<CurrencyCode>,
+    of: EntriesOf,
     arguments: &PageArguments,
 ) -> Answer<Connection<LedgerEntry>> {
     let (ctx, kind) = (call(context)?, CursorKind::LedgerEntries);
     let request = arguments.request(kind)?;
-    let currency = currency.map(|currency| currency.0);
-    let page = billing::entries(ctx, whose, currency, &request).await?;
+    let page = billing::entries(ctx, whose, of, &request).await?;
     let total = match wants_total_count(context) {
-        true => Some(billing::entries_count(ctx, whose, currency).await?),
+        true => Some(billing::entries_count(ctx, whose, of).await?),
         false => None,
     };
     Ok(Connection::new(kind, page.map(|entry| (entry.seq, LedgerEntry(entry))), total))
@@ -177,6 +225,7 @@ impl AccountBilling {
     async fn ledger_entries(
         &self,
         context: &Context<'_>,
+        #[graphql(desc = "Of which purse; null or absent: `MONEY`.")] purse: Option<Purse>,
         #[graphql(desc = "In which currency; null or absent: the account's.")] currency: Option<
             CurrencyCode,
         >,
@@ -188,7 +237,7 @@ impl AccountBilling {
         #[graphql(desc = "Only those that come before this cursor.")] before: Option<Cursor>,
     ) -> Answer<Connection<LedgerEntry>> {
         let arguments = PageArguments { first, after, last, before };
-        entries(context, Whose::Of(self.account_id), currency, &arguments).await
+        entries(context, Whose::Of(self.account_id), of(purse, currency), &arguments).await
     }
 
     /// What its messages cost.
@@ -199,6 +248,26 @@ impl AccountBilling {
     ) -> Answer<Usage> {
         let whose = Whose::Of(self.account_id);
         Ok(billing::usage(call(context)?, whose, &(&input).into()).await?.into())
+    }
+
+    /// What became of its messages, as series.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn metrics(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Of which time and messages.")] input: MetricsInput,
+    ) -> Answer<Metrics> {
+        read_metrics(context, rollups::Whose::Of(self.account_id), input).await
+    }
+
+    /// What became of its messages, by one of their properties, also by carrier and route.
+    #[graphql(complexity = "100 + child_complexity")]
+    async fn breakdown(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Of which time and messages, and by what.")] input: BreakdownInput,
+    ) -> Answer<Breakdown> {
+        read_breakdown(context, rollups::Whose::Of(self.account_id), input).await
     }
 }
 
@@ -214,6 +283,7 @@ impl LedgerQuery {
     async fn ledger_entries(
         &self,
         context: &Context<'_>,
+        #[graphql(desc = "Of which purse; null or absent: `MONEY`.")] purse: Option<Purse>,
         #[graphql(desc = "In which currency; null or absent: the account's.")] currency: Option<
             CurrencyCode,
         >,
@@ -225,7 +295,7 @@ impl LedgerQuery {
         #[graphql(desc = "Only those that come before this cursor.")] before: Option<Cursor>,
     ) -> Answer<Connection<LedgerEntry>> {
         let arguments = PageArguments { first, after, last, before };
-        entries(context, Whose::Own, currency, &arguments).await
+        entries(context, Whose::Own, of(purse, currency), &arguments).await
     }
 
     /// What the messages of the caller's account cost in some days, as charts and statements show

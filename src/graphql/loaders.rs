@@ -16,11 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_graphql::Context;
 use entity::ids::{
     AccountId, ApiKeyId, CarrierId, InboundMessageId, InvoiceId, MessageId, PersonId, RateCardId,
-    TextId,
+    RouteId, TextId,
 };
 use entity::{
     account, carrier, carrier_lease, event, inbound_message, invoice, invoice_tax, message,
-    rate_card, submission,
+    rate_card, route, submission,
 };
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -38,6 +38,7 @@ use crate::ctx::Ctx;
 use crate::error::Failed;
 use crate::identity;
 use crate::messages::{live, queries};
+use crate::routing;
 
 /// What is read by key, many at a time.
 pub trait Key: Slotted + Copy + Eq + Hash + Send + Sync + 'static {
@@ -125,6 +126,7 @@ loaders! {
     messages: MessageRow,
     people: PersonRow,
     rate_cards: RateCardRow,
+    routes: RouteRow,
     processors: ProcessorRow,
     submissions: Submissions,
     texts: Text,
@@ -302,6 +304,20 @@ impl Key for CarrierRow {
     async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let found = registry::find_many(&ctx, &ids).await?;
+        Ok(found.into_iter().map(|row| (Self(row.id), row)).collect())
+    }
+}
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RouteRow(pub RouteId);
+
+impl Key for RouteRow {
+    type Value = route::Model;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = routing::find_many(&ctx, &ids).await?;
         Ok(found.into_iter().map(|row| (Self(row.id), row)).collect())
     }
 }

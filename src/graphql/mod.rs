@@ -40,6 +40,8 @@ pub mod node;
 pub mod plans;
 /// Rate cards.
 pub mod rate_cards;
+/// Series and breakdowns of what became of messages.
+pub mod rollups;
 /// Routes.
 pub mod routes;
 /// The scalars.
@@ -75,6 +77,7 @@ pub struct Query(
     rate_cards::RateCardsQuery,
     vouchers::VouchersQuery,
     invoices::InvoicesQuery,
+    invoices::CertificatesQuery,
     invoices::TaxesQuery,
     payments::PaymentsQuery,
     contacts::ContactsQuery,
@@ -83,6 +86,7 @@ pub struct Query(
     contacts::ConsentQuery,
     contacts::KeywordsQuery,
     messages::MessagesQuery,
+    rollups::RollupsQuery,
 );
 
 /// The root of writes.
@@ -115,7 +119,11 @@ pub struct Mutation(
 
 /// The root of streams.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(messages::MessagesSubscription, billing_events::BillingSubscription);
+pub struct Subscription(
+    messages::MessagesSubscription,
+    billing_events::BillingSubscription,
+    rollups::RollupsSubscription,
+);
 
 /// The schema, ready to execute.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

@@ -109,6 +109,19 @@ pub trait RequestContext: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<File, FileRefusal>> {
         Box::pin(std::future::ready(Err(FileRefusal::NotFound)))
     }
+
+    /// An account's certificate of withholding tax of a year as a PDF, if this caller may read it;
+    /// both as they stand in the path.
+    ///
+    /// The future ends in [`FileRefusal::NotFound`] where there are no files.
+    fn certificate_pdf<'a>(
+        &'a self,
+        _account_id: &'a str,
+        _year: &'a str,
+        _request_id: RequestId,
+    ) -> BoxFuture<'a, Result<File, FileRefusal>> {
+        Box::pin(std::future::ready(Err(FileRefusal::NotFound)))
+    }
 }
 
 impl AuthenticationFailure {

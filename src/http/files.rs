@@ -1,4 +1,5 @@
-//! `GET /invoices/{id}/pdf`: a document as a file, for whoever may read it in the contract. The
+//! `GET /invoices/{id}/pdf` and `GET /accounts/{id}/withholding-certificates/{year}/pdf`: a document
+//! as a file, for whoever may read it in the contract. The
 //! caller is found out as for an operation; what may be read is the caller's context's to say.
 
 use std::sync::Arc;
@@ -84,8 +85,37 @@ pub(super) async fn invoice_pdf<E: Executor>(
     peer: Peer,
     headers: HeaderMap,
 ) -> Response {
+    file(&edge, Wanted::Invoice(&id), request_id, peer, &headers).await
+}
+
+/// An account's certificate of withholding tax as a PDF.
+pub(super) async fn certificate_pdf<E: Executor>(
+    State(edge): State<Arc<Edge<E>>>,
+    Path((account_id, year)): Path<(String, String)>,
+    request_id: RequestId,
+    peer: Peer,
+    headers: HeaderMap,
+) -> Response {
+    let wanted = Wanted::Certificate { account_id: &account_id, year: &year };
+    file(&edge, wanted, request_id, peer, &headers).await
+}
+
+/// Which file, as it stands in the path.
+#[derive(Clone, Copy, Debug)]
+enum Wanted<'a> {
+    Invoice(&'a str),
+    Certificate { account_id: &'a str, year: &'a str },
+}
+
+async fn file<E: Executor>(
+    edge: &Edge<E>,
+    wanted: Wanted<'_>,
+    request_id: RequestId,
+    peer: Peer,
+    headers: &HeaderMap,
+) -> Response {
     let refuse = |fault| respond(&Answer::refused(fault, request_id), Media::GraphqlResponse);
-    let caller = match caller(&edge, request_id, peer, &headers).await {
+    let caller = match caller(edge, request_id, peer, headers).await {
         Ok(caller) => caller,
         Err(fault) => {
             let meter = Meter::new(&edge.limiter, Payers::of(None, peer));
@@ -96,7 +126,7 @@ pub(super) async fn invoice_pdf<E: Executor>(
     };
     let meter = Meter::new(&edge.limiter, Payers::of(caller.tenant, peer));
     let found = match meter.file(PDF_POINTS) {
-        Ok(()) => find(&edge, &caller, &id, request_id).await,
+        Ok(()) => find(edge, &caller, wanted, request_id).await,
         Err(fault) => Err(fault),
     };
     let mut response = found.map_or_else(refuse, sent);
@@ -118,10 +148,15 @@ async fn caller<E>(
 async fn find<E>(
     edge: &Edge<E>,
     caller: &Caller,
-    id: &str,
+    wanted: Wanted<'_>,
     request_id: RequestId,
 ) -> Result<File, Fault> {
-    let file = caller.context.invoice_pdf(id, request_id);
+    let file = match wanted {
+        Wanted::Invoice(id) => caller.context.invoice_pdf(id, request_id),
+        Wanted::Certificate { account_id, year } => {
+            caller.context.certificate_pdf(account_id, year, request_id)
+        }
+    };
     match tokio::time::timeout(edge.settings.limits.operation_time_max, file).await {
         Ok(found) => found.map_err(FileRefusal::fault),
         Err(_elapsed) => Err(FileRefusal::Unavailable.fault()),

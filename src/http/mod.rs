@@ -106,6 +106,10 @@ pub fn router<E: Executor>(edge: Edge<E>) -> Router {
         .route("/graphql", graphql)
         .route("/.well-known/jwks.json", get(probes::jwks::<E>))
         .route("/invoices/{id}/pdf", get(files::invoice_pdf::<E>))
+        .route(
+            "/accounts/{id}/withholding-certificates/{year}/pdf",
+            get(files::certificate_pdf::<E>),
+        )
         .merge(probes::routes(edge.probes.clone()));
     if edge.webhooks.is_some() {
         let hook = || post(payment_hooks::post::<E>);

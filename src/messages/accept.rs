@@ -1,7 +1,7 @@
 //! Checks what a caller wants to send, item by item, in memory: no store, no clock of its own.
 
 use entity::enums::{Encoding, MessageClass, NationalLanguage, SenderKind};
-use entity::ids::CarrierId;
+use entity::ids::{CarrierId, RouteId};
 use entity::time::UnixMillis;
 
 use super::model::default_validity_ms;
@@ -88,6 +88,8 @@ pub enum ItemErrorCode {
     NoPrice,
     /// The account's balance and credit do not cover the message.
     InsufficientCredit,
+    /// An invoice was not paid for so long that the account may not send.
+    PaymentOverdue,
     /// What waits for the carrier already would take longer than 10 hours, or than the message is
     /// valid.
     BacklogTooLong,
@@ -139,6 +141,8 @@ impl ItemError {
 pub(super) struct Rules<'a> {
     pub(super) now: UnixMillis,
     pub(super) is_test: bool,
+    /// Whether the account may not send until it has paid.
+    pub(super) is_payment_overdue: bool,
     pub(super) default_region: Option<Region>,
     /// Whether the account may use a sender of this value.
     pub(super) is_approved: &'a (dyn Fn(&str) -> bool + Sync),
@@ -163,6 +167,7 @@ pub(super) struct Checked {
     pub(super) client_reference: Option<String>,
     pub(super) topic: Option<String>,
     pub(super) carrier_id: CarrierId,
+    pub(super) route_id: Option<RouteId>,
     /// The recipient's country, two letters or empty.
     pub(super) country: String,
     pub(super) unit_price: PartPrice,
@@ -184,6 +189,13 @@ pub(super) fn stored_sender(sender: &Sender) -> (String, SenderKind) {
 
 /// Checks one item.
 pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, ItemError> {
+    if rules.is_payment_overdue {
+        return Err(ItemError::new(
+            ItemErrorCode::PaymentOverdue,
+            "",
+            "an invoice is overdue: the account may send again as soon as it is paid",
+        ));
+    }
     let recipient = recipient(&item.to, rules)?;
     let sender = Sender::parse(&item.from).map_err(|error| bad_sender(&error))?;
     let (sender, sender_kind) = stored_sender(&sender);
@@ -202,7 +214,7 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
     let expires_at = due_at.plus_ms(validity_ms(item.validity_period_seconds, class)?);
     check_client_reference(item.client_reference.as_deref())?;
     let topic = item.topic.as_deref().map(topic).transpose()?;
-    let RouteChoice { carrier_id, .. } = route.ok_or_else(|| {
+    let RouteChoice { carrier_id, route_id, .. } = route.ok_or_else(|| {
         ItemError::new(ItemErrorCode::NoRoute, "to", "no carrier serves this recipient's network")
     })?;
     let unit_price = (rules.price)(recipient.digits(), class).ok_or_else(|| {
@@ -239,6 +251,7 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
         client_reference: item.client_reference,
         topic,
         carrier_id,
+        route_id,
         due_at,
         expires_at,
     })

@@ -213,6 +213,7 @@ fn new_message(
         error_code: None,
         created_at_ms: now,
         topic: item.topic,
+        route_id: item.route_id,
     }
 }
 

@@ -280,7 +280,7 @@ pub(super) async fn check_items(
     let simulated = |digits: &str| {
         let national_languages = routed(digits).map(|route| route.national_languages);
         let national_languages = national_languages.unwrap_or_default();
-        Some(RouteChoice { carrier_id: SIMULATOR_CARRIER_ID, national_languages })
+        Some(RouteChoice { national_languages, ..RouteChoice::from(SIMULATOR_CARRIER_ID) })
     };
     let now = ctx.clock.now();
     let free = |_: &str, _| Some(PartPrice::FREE);
@@ -290,6 +290,7 @@ pub(super) async fn check_items(
     let rules = Rules {
         now,
         is_test,
+        is_payment_overdue: !is_test && terms.suspended_at.is_some(),
         default_region: account
             .default_region
             .as_deref()

@@ -228,7 +228,8 @@ async fn delete_all(ctx: &Ctx, sql: &str, before_ms: i64) -> Result<u64, DbErr> 
     }
 }
 
-/// Events go from the front of each account's log, so that what is left has no gap.
+/// Events go from the front of each account's log, so that what is left has no gap, and not before
+/// they were folded into the roll-ups.
 async fn purge_events(ctx: &Ctx, before_ms: i64) -> Result<u64, DbErr> {
     let accounts: Vec<AccountId> = {
         use sea_orm::{EntityTrait, QuerySelect};
@@ -250,7 +251,8 @@ async fn purge_events(ctx: &Ctx, before_ms: i64) -> Result<u64, DbErr> {
                         tx.store().backend(),
                         "DELETE FROM event WHERE account_id = $1 AND seq IN \
                          (SELECT seq FROM (SELECT seq, occurred_at_ms FROM event \
-                          WHERE account_id = $1 ORDER BY seq LIMIT $3) AS oldest \
+                          WHERE account_id = $1 AND seq <= (SELECT seq FROM rollup_cursor \
+                          WHERE account_id = $1) ORDER BY seq LIMIT $3) AS oldest \
                           WHERE occurred_at_ms < $2)",
                         values,
                     ))

@@ -67,6 +67,16 @@ pub(super) fn desired(
     Ok(desired)
 }
 
+/// What was collected and did not go back, in the payment's currency; fees are the operator's.
+pub(super) fn kept(posted: &Posted) -> Micros {
+    let signed = posted.iter().map(|(what, money)| match code_of(what) {
+        TransferCode::Refund | TransferCode::DisputeWithdrawn => -money.amount_micros,
+        TransferCode::ProcessorFee => 0,
+        _ => money.amount_micros,
+    });
+    Micros(signed.fold(0, i64::saturating_add))
+}
+
 /// How much the ledger should have of a payout: what arrived at the bank.
 pub(super) fn desired_payout(facts: &PayoutFacts) -> i64 {
     if facts.rank == PayoutRank::Paid { facts.amount.amount_micros } else { 0 }
@@ -80,6 +90,9 @@ pub(super) struct Place<'a> {
     /// Customer, or suspense for what no payment is known of.
     pub(super) party: BookKind,
     pub(super) subject_id: Option<Uuid>,
+    /// Which turn of the subject's this is: grows with every change of what is known of it. An
+    /// amount may come back to what it was before, and is posted again then.
+    pub(super) turn: i32,
     pub(super) now: UnixMillis,
     pub(super) master_key: &'a MasterKey,
 }
@@ -118,7 +131,12 @@ impl Place<'_> {
         }
         let (from, to) = self.sides(code);
         let journal = Journal::of_money(self.account_id, money.currency);
-        let key = format!("{}/{}/{}", self.endpoint_id, self.shown(what), money.amount_micros);
+        // Another subject may have posted the same object before: unmatched money that was cleared.
+        let subject = self.subject_id.map_or_else(
+            || self.endpoint_id.to_string(),
+            |subject_id| subject_id.simple().to_string(),
+        );
+        let key = format!("{subject}/{}/{}", self.shown(what), self.turn);
         let transfer = NewTransfer::between(journal, code, from, to, amount);
         let transfer = transfer.keyed(key).at(self.now);
         Some(match self.subject_id {
@@ -248,12 +266,13 @@ mod tests {
         ]
     }
 
-    fn place(master_key: &MasterKey) -> Place<'_> {
+    fn place(master_key: &MasterKey, turn: i32) -> Place<'_> {
         Place {
             account_id: AccountId(Uuid::nil()),
             endpoint_id: ProcessorId(Uuid::nil()),
             party: BookKind::Customer,
             subject_id: Some(Uuid::nil()),
+            turn,
             now: UnixMillis(0),
             master_key,
         }
@@ -265,10 +284,10 @@ mod tests {
         let mut posted = Posted::new();
         let mut keys = std::collections::BTreeSet::new();
         let mut books: BTreeMap<Book, i64> = BTreeMap::new();
-        for facts in told {
+        for (turn, facts) in (1..).zip(told) {
             known = merge(known, facts.clone());
             let wanted = desired(&known, None).expect("one currency");
-            for transfer in place(master_key).transfers(&mut posted, &wanted) {
+            for transfer in place(master_key, turn).transfers(&mut posted, &wanted) {
                 assert!(keys.insert(transfer.key.expect("a key")), "a key is used once");
                 for leg in transfer.legs {
                     *books.entry(leg.book).or_default() += leg.amount.0;
@@ -277,6 +296,26 @@ mod tests {
         }
         books.retain(|_, micros| *micros != 0);
         books
+    }
+
+    #[test]
+    fn an_amount_that_comes_back_has_a_key_of_its_own() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let randomness = crate::sys::Randomness::seeded(1);
+        let master_key = MasterKey::in_directory(directory.path(), &randomness).expect("a key");
+        let line = |gross, fee| BalanceTransactionFacts {
+            id: id("txn_1"),
+            kind: BalanceTransactionKind::Charge,
+            currency: usd(0).currency,
+            gross_micros: gross,
+            fee_micros: fee,
+            net_micros: gross - fee,
+        };
+        let told = [line(1, 5), line(2, 0), line(3, 5), line(4, 9), line(5, 5)].map(|line| {
+            facts(|it| drop(it.balance_transactions.insert(line.id.clone(), Some(line))))
+        });
+        let fees = books_of(&master_key, &told).get(&Book::from(BookKind::ProcessorFees)).copied();
+        assert_eq!(fees, Some(-5));
     }
 
     #[test]

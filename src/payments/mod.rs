@@ -1,7 +1,7 @@
 //! Payments through processors: what their webhooks prove, and what follows from it.
 //!
 //! A webhook comes in by the [`Inbox`], is kept as facts, and answered; a job [`fold`]s facts into
-//! payments, transfers and events. [`start_top_up`] and [`refund`] call the processor; sweeps ask
+//! payments, transfers and events. [`start_top_up`], [`start_invoice_payment`] and [`refund`] call the processor; sweeps ask
 //! it for what its webhooks did not tell.
 //!
 //! A webhook's bytes are a [`RawBody`](raw_body::RawBody). [`receive`](processor::receive) consumes
@@ -29,6 +29,7 @@ pub mod paystack;
 pub mod processor;
 mod queries;
 pub mod raw_body;
+mod start;
 pub mod stripe;
 mod sweeps;
 pub mod xendit;
@@ -37,8 +38,7 @@ mod document;
 mod signature;
 
 pub use commands::{
-    IDEMPOTENCY_KEY_CHARS_MAX, NewRefund, NewTopUp, RefundRejection, RetryRejection,
-    TOP_UP_MICROS_MAX, TopUpRejection, refund, retry_webhook, start_top_up,
+    IDEMPOTENCY_KEY_CHARS_MAX, NewRefund, RefundRejection, RetryRejection, refund, retry_webhook,
 };
 pub use endpoints::{
     BASE_URL_CHARS_MAX, NewProcessor, PROCESSORS_MAX, ProcessorRejection, SECRET_CHARS_MAX,
@@ -47,4 +47,8 @@ pub use endpoints::{
 pub use fold::{fold, settle_unmatched};
 pub use inbox::{Inbox, Post, Reception, Writer};
 pub use queries::{count_payments, count_webhooks, facts, payment, payments, webhook, webhooks};
+pub use start::{
+    InvoicePaymentRejection, NewInvoicePayment, NewTopUp, TOP_UP_MICROS_MAX, TopUpRejection,
+    start_invoice_payment, start_top_up,
+};
 pub use sweeps::{poll_payments, purge_inbox, sweep_events};

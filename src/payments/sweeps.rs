@@ -11,10 +11,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::commands::make_page;
 use super::endpoints::{api_key, callable};
 use super::facts::{Fact, ObjectId, PaymentFacts, PaymentReference};
 use super::inbox::{Told, record};
+use super::start::make_page;
 use super::stripe::api::{Api, ApiError};
 use crate::ctx::Ctx;
 use crate::error::Failed;

@@ -15,7 +15,7 @@ pub use commands::{
     CreateRejection, DeleteRejection, NewRoute, UpdateRejection, create, delete, prefix_digits,
     update,
 };
-pub use queries::{count, find, page};
+pub use queries::{count, find, find_many, page};
 pub use snapshot::Routes;
 pub use table::{RouteChoice, RouteTable};
 

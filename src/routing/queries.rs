@@ -2,7 +2,7 @@
 
 use entity::ids::RouteId;
 use entity::route::{Column, Entity, Model};
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::authz::Action;
 use crate::ctx::Ctx;
@@ -16,6 +16,16 @@ use crate::error::Failed;
 pub async fn find(ctx: &Ctx, id: RouteId) -> Result<Option<Model>, Failed> {
     ctx.actor.require(Action::ReadCarriers)?;
     Ok(Entity::find_by_id(id).one(ctx.db.reader()).await?)
+}
+
+/// Routes by id; those that do not exist are missing.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn find_many(ctx: &Ctx, ids: &[RouteId]) -> Result<Vec<Model>, Failed> {
+    ctx.actor.require(Action::ReadCarriers)?;
+    let found = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
+    Ok(found.all(ctx.db.reader()).await?)
 }
 
 /// A page of the routes, in the order of their prefixes.

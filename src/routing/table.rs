@@ -1,7 +1,7 @@
 //! The routes in memory: a trie of digits, made once and then only read.
 
 use entity::enums::{CarrierKind, MessageClass};
-use entity::ids::{AccountId, CarrierId};
+use entity::ids::{AccountId, CarrierId, RouteId};
 use entity::{carrier, route};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
@@ -16,14 +16,16 @@ const NONE: u32 = 0;
 pub struct RouteChoice {
     /// Who carries them.
     pub carrier_id: CarrierId,
+    /// Which route it is; none for the simulator's.
+    pub route_id: Option<RouteId>,
     /// Whose shift tables their texts may be written with.
     pub national_languages: NationalLanguages,
 }
 
 impl From<CarrierId> for RouteChoice {
-    /// Without national tables.
+    /// Without a route of its own, and without national tables.
     fn from(carrier_id: CarrierId) -> Self {
-        Self { carrier_id, national_languages: NationalLanguages::NONE }
+        Self { carrier_id, route_id: None, national_languages: NationalLanguages::NONE }
     }
 }
 
@@ -63,20 +65,22 @@ impl RouteTable {
             .into_tuple()
             .all(connection)
             .await?;
-        let routes: Vec<(String, CarrierId, i16)> = route::Entity::find()
+        let routes: Vec<(String, CarrierId, RouteId, i16)> = route::Entity::find()
             .select_only()
             .columns([
                 route::Column::Prefix,
                 route::Column::CarrierId,
+                route::Column::Id,
                 route::Column::NationalLanguages,
             ])
             .filter(route::Column::CarrierId.is_in(enabled))
             .into_tuple()
             .all(connection)
             .await?;
-        Ok(Self::new(routes.iter().map(|(prefix, carrier_id, languages)| {
+        Ok(Self::new(routes.iter().map(|(prefix, carrier_id, id, languages)| {
             let national_languages = NationalLanguages::from_bits(*languages);
-            (prefix.as_str(), RouteChoice { carrier_id: *carrier_id, national_languages })
+            let (carrier_id, route_id) = (*carrier_id, Some(*id));
+            (prefix.as_str(), RouteChoice { carrier_id, route_id, national_languages })
         })))
     }
 

@@ -1,6 +1,6 @@
 //! Kills the built program under load and looks whether anything was lost, doubled or left hanging.
-//! The short form of the load program's scenario: `cargo bench --bench load -- crash` is the long
-//! one. Here also: that its audit finds what it looks for.
+//! The short form of the load program's scenarios: `cargo bench --bench load -- crash` and
+//! `webhook-crash` are the long ones. Here also: that its audit finds what it looks for.
 
 use std::collections::HashMap;
 
@@ -12,6 +12,7 @@ use crate::kit::report::Report;
 use crate::kit::rig::StoreKind;
 use crate::kit::scenarios::HouseArgs;
 use crate::kit::scenarios::crash::{self, Args, Victim};
+use crate::kit::scenarios::webhook_crash;
 
 async fn survives(victim: Victim, store: StoreKind) {
     let house = HouseArgs {
@@ -49,6 +50,23 @@ async fn a_killed_server_loses_nothing_on_postgres() {
 #[tokio::test]
 async fn a_server_whose_postgres_restarts_loses_nothing() {
     survives(Victim::Postgres, StoreKind::Postgres).await;
+}
+
+async fn keeps_webhooks(store: StoreKind) {
+    let args = webhook_crash::Args { store, kills: 3, rate: 100, pause_ms_max: 900, seed: 1 };
+    let report = webhook_crash::run(args).await;
+    report.print(false);
+    assert!(!report.failed());
+}
+
+#[tokio::test]
+async fn a_killed_server_loses_and_doubles_no_webhook_on_sqlite() {
+    keeps_webhooks(StoreKind::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_killed_server_loses_and_doubles_no_webhook_on_postgres() {
+    keeps_webhooks(StoreKind::Postgres).await;
 }
 
 /// What the audit says of two messages, which the log tells of by `(message, number, status)` and

@@ -37,6 +37,15 @@ async fn it_brings_every_message_to_its_end_and_leaves_nothing_behind() {
     assert!(output.status.success(), "{shown}{faults}");
     assert!(shown.contains("150/150"), "{shown}");
     assert!(shown.contains("delivered") && shown.contains("p95"), "{shown}");
+    // 150 parts at a cent each, of 1,000.00.
+    for line in [
+        " PAID",
+        " FINALIZED, total 12.00",
+        "1000.00 before - 1.50 for messages + 25.00 paid - 12.00 invoiced",
+        "= 1011.50 USD, as it has to be",
+    ] {
+        assert!(shown.contains(line), "{line} is not in {shown}");
+    }
     assert_eq!(faults, "");
     assert_eq!(entries(directory.path()), 0, "the fresh directory is removed");
 }
@@ -49,8 +58,18 @@ async fn it_can_be_shown_twice_on_a_directory_that_is_kept() {
         let output = run(directory.path(), &flags).await;
         assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
         assert!(text(&output.stdout).contains("20/20"));
+        assert!(text(&output.stdout).contains("as it has to be"));
     }
     assert!(directory.path().join("kept/heliograph.db").exists());
+    let kept = std::fs::read_dir(directory.path().join("kept")).unwrap();
+    let names = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let invoices: Vec<_> = names.filter(|name| name.ends_with(".pdf")).collect();
+    assert_eq!(invoices.len(), 2, "{invoices:?}");
+    for name in invoices {
+        let pdf = std::fs::read(directory.path().join("kept").join(&name)).unwrap();
+        let read = pdf_extract::extract_text_from_mem(&pdf).unwrap();
+        assert!(read.contains("Setting up") && read.contains("12.00"), "{name}: {read}");
+    }
 }
 
 #[tokio::test]

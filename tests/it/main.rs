@@ -42,6 +42,7 @@ mod opt_out;
 mod row_security;
 mod payment_flows;
 mod payments;
+mod rollups;
 mod schema;
 mod senders;
 mod smpp_client;

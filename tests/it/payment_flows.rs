@@ -4,6 +4,7 @@ mod books;
 mod card_sweep;
 mod contract;
 mod hooks;
+mod invoices;
 mod fake_stripe;
 mod sweeps;
 mod top_ups;

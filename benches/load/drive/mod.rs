@@ -1,11 +1,13 @@
 //! The client side: prepared calls of `sendMessages`, a subscriber that reads as little as it can,
-//! and what both saw. It shares the machine with what it measures, so it is kept cheap.
+//! and what both saw; Stripe's webhooks. It shares the machine with what it measures, so it is kept cheap.
 
 pub mod api;
 mod calls;
+pub mod hooks;
 pub mod journal;
 pub mod record;
 pub mod stream;
+pub mod stripe;
 
 use std::time::Duration;
 

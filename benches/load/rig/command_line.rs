@@ -14,6 +14,8 @@ pub struct Credentials {
     pub account_id: String,
     /// Its live key.
     pub api_key: String,
+    /// What its first owner sets a password by.
+    pub owner_link: String,
 }
 
 /// Makes an account with a sender that the operator approved.
@@ -32,7 +34,11 @@ pub fn create_account(place: &StorePlace, sender: &str) -> Credentials {
         ],
     );
     let text = |name: &str| created[name].as_str().unwrap_or_default().to_owned();
-    let credentials = Credentials { account_id: text("accountId"), api_key: text("apiKey") };
+    let credentials = Credentials {
+        account_id: text("accountId"),
+        api_key: text("apiKey"),
+        owner_link: text("ownerLink"),
+    };
     assert!(!credentials.api_key.is_empty(), "no key in {created}");
     let account = credentials.account_id.as_str();
     admin(place, &["approve-sender", "--account", account, "--sender", sender, "--json"]);
@@ -66,6 +72,38 @@ pub fn add_carrier(place: &StorePlace, smsc: SocketAddr, binds: u16, window: u16
             "--json",
         ],
     );
+}
+
+/// Connects Stripe, whose API is at `base_url`, and returns the path for its webhooks.
+pub fn add_stripe(place: &StorePlace, base_url: &str, secret: &str) -> String {
+    let file = |name: &str, text: &str| {
+        let path = place.directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        shown(&path)
+    };
+    let (secret, key) = (file("stripe-secret", secret), file("stripe-key", "sk_test_of_the_load"));
+    let added = admin(
+        place,
+        &[
+            "add-processor",
+            "--kind",
+            "stripe",
+            "--secret-file",
+            &secret,
+            "--api-key-file",
+            &key,
+            "--base-url",
+            base_url,
+            "--json",
+        ],
+    );
+    added["webhookPath"].as_str().expect("a path").to_owned()
+}
+
+/// The newest webhooks in a state, as the operator lists them; at most a page.
+pub fn webhooks_in_state(place: &StorePlace, state: &str) -> Vec<Value> {
+    let listed = admin(place, &["webhooks", "list", "--state", state, "--json"]);
+    listed.as_array().expect("a list").clone()
 }
 
 /// Has the ledger checked: its chains, its sums, and what is held for messages. Returns how many

@@ -1,4 +1,4 @@
-//! The processes of a scenario: server, SMSC, PostgreSQL. Each is killed when its handle goes, and
+//! The processes of a scenario: server, SMSC, PostgreSQL; and Stripe's API in this one. Each is killed when its handle goes, and
 //! listens on loopback alone.
 
 mod command_line;
@@ -6,14 +6,16 @@ mod postgres;
 pub mod process;
 mod server;
 mod smsc;
+mod stripe;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
-pub use command_line::{add_carrier, create_account, verify_ledger};
+pub use command_line::{add_carrier, add_stripe, create_account, verify_ledger, webhooks_in_state};
 pub use postgres::{Postgres, Stop};
 pub use server::{Server, ServerOptions};
 pub use smsc::{SmscOptions, SmscProcess};
+pub use stripe::FakeStripe;
 
 /// Which store the server keeps its data in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -43,6 +43,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// The same for a socket.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()

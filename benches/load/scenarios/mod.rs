@@ -2,9 +2,14 @@
 
 pub mod backlog;
 pub mod crash;
+pub mod dashboard;
 pub mod latency;
+pub mod seed;
+pub mod paying;
 pub mod subscribers;
 pub mod throughput;
+pub mod webhook_crash;
+pub mod webhooks;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

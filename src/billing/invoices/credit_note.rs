@@ -9,9 +9,10 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::draft::described;
 use super::events::{ring, told};
+use super::mail::{self, NewMail};
 use super::model::{self, is_payable};
 use super::settle::reasoned;
-use super::{postings, store};
+use super::{postings, store, suspension};
 use crate::authz::Action;
 use crate::ctx::Ctx;
 use crate::db::Tx;
@@ -159,7 +160,10 @@ async fn write(
     postings::post_credit_note(ctx, tx, now, &row, &taxes).await?;
     let of_note = told(&row, EventKind::InvoiceFinalized, now);
     let of_invoice = NewEvent { version: of.version, ..of_invoice };
-    events::append(tx, vec![of_note, of_invoice]).await?;
+    let mut news = vec![of_note, of_invoice];
+    news.extend(suspension::resume(tx, now, row.account_id).await?);
+    mail::enqueue(tx, now, vec![NewMail::finalized(&row)]).await?;
+    events::append(tx, news).await?;
     Ok((row, true))
 }
 

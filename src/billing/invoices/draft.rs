@@ -74,6 +74,17 @@ pub enum RemoveLineRejection {
     LineNotFound,
 }
 
+/// Why a draft was not discarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiscardRejection {
+    /// There is no such invoice.
+    #[error("there is no such invoice")]
+    InvoiceNotFound,
+    /// It is no draft.
+    #[error("only a draft can be discarded: what is finalized is made void or credited")]
+    NotADraft,
+}
+
 /// A line of the operator's own.
 #[derive(Clone, Debug)]
 pub struct NewLine {
@@ -206,6 +217,30 @@ pub async fn remove_line(
         Ok(row)
     };
     ctx.db.write(remove).await
+}
+
+/// Removes a draft with its lines, as if it had never been made. Its month can have another draft, and
+/// gets its invoice in any case. Not idempotent: a second time there is no such invoice.
+///
+/// # Errors
+/// [`DiscardRejection`], or a failure.
+pub async fn discard(ctx: &Ctx, id: InvoiceId) -> Result<(), Error<DiscardRejection>> {
+    ctx.actor.require(Action::ManageInvoices)?;
+    let discard = |tx: Tx| async move {
+        let found = store::lock(&tx, id).await?;
+        let row = found.ok_or(Error::Rejected(DiscardRejection::InvoiceNotFound))?;
+        if row.status != InvoiceStatus::Draft {
+            return Err(Error::Rejected(DiscardRejection::NotADraft));
+        }
+        invoice_line::Entity::delete_many()
+            .filter(invoice_line::Column::AccountId.eq(row.account_id))
+            .filter(invoice_line::Column::InvoiceId.eq(id))
+            .exec(&*tx)
+            .await?;
+        invoice::Entity::delete_by_id((row.account_id, id)).exec(&*tx).await?;
+        Ok(())
+    };
+    ctx.db.write(discard).await
 }
 
 fn lines_of(row: &invoice::Model) -> sea_orm::Select<invoice_line::Entity> {

@@ -1,17 +1,15 @@
 //! Finalizing: a draft gets its messages, taxes, number and due date, and never changes again.
 
-use entity::enums::{
-    AccountKind, BillingTerms, EventKind, InvoiceKind, InvoiceLineKind, InvoiceStatus,
-};
+use entity::enums::{BillingTerms, EventKind, InvoiceKind, InvoiceLineKind, InvoiceStatus};
 use entity::ids::InvoiceId;
 use entity::time::UnixMillis;
-use entity::{account, invoice, invoice_line, invoice_tax};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use entity::{invoice, invoice_line, invoice_tax};
 
 use super::events::{ring, told};
+use super::mail::{self, NewMail};
 use super::model::{self, Month};
 use super::postings::{self, Extra};
-use super::{profile, store, tax_rates};
+use super::{credit, profile, store, tax_rates};
 use crate::authz::Action;
 use crate::billing::queries;
 use crate::ctx::Ctx;
@@ -19,9 +17,6 @@ use crate::db::Tx;
 use crate::error::{Error, Failed};
 use crate::events::{self, NewEvent};
 use crate::types::money::{Currency, Micros};
-
-/// Milliseconds of a day.
-const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Why an invoice was not finalized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,7 +107,7 @@ pub(super) async fn finalize_locked(
     let nothing_due = total == Micros::ZERO || row.kind == InvoiceKind::Statement;
     row.status = if nothing_due { InvoiceStatus::Paid } else { InvoiceStatus::Open };
     let net_days = i64::from(ctx.settings.billing.invoice_net_days);
-    row.due_at_ms = (!nothing_due).then(|| now.plus_ms(net_days * DAY_MS));
+    row.due_at_ms = (!nothing_due).then(|| now.plus_ms(net_days * model::DAY_MS));
     row.ended_at_ms = nothing_due.then_some(now);
     row.finalized_at_ms = Some(now);
     let counted = store::next_number(tx, row.account_id, row.kind).await?;
@@ -122,20 +117,14 @@ pub(super) async fn finalize_locked(
         let extra = Extra { items: sums.items, rounding };
         postings::post_finalized(ctx, tx, now, &row, extra, &taxes).await?;
     }
-    let told = vec![told(&row, EventKind::InvoiceFinalized, now)];
-    Ok((row, told))
+    mail::enqueue(tx, now, vec![NewMail::finalized(&row)]).await?;
+    let news = vec![told(&row, EventKind::InvoiceFinalized, now)];
+    Ok(credit::apply(ctx, tx, now, row, news).await?)
 }
 
 /// Who makes invoices out: the operator, as its own billing profile says. As it is stored.
 async fn issuer(tx: &Tx) -> Result<String, Failed> {
-    let operator = account::Column::Kind.eq(AccountKind::Operator);
-    let lines = match account::Entity::find().filter(operator).one(&**tx).await? {
-        Some(found) => match profile::read(&**tx, found.id).await? {
-            Some(kept) => kept.profile.lines(),
-            None => vec![found.name],
-        },
-        None => Vec::new(),
-    };
+    let lines = profile::operator_lines(&**tx).await?;
     serde_json::to_string(&lines).map_err(Failed::internal)
 }
 
@@ -228,6 +217,7 @@ async fn taxes(
             invoice_id: row.id,
             tax_rate_id: rate.id,
             name: rate.name,
+            kind: rate.kind,
             rate_millionths: rate.rate_millionths,
             base_micros: base.0,
             amount_micros: amount.0,

@@ -8,7 +8,7 @@ use entity::time::UnixMillis;
 use crate::types::money::{Currency, Micros};
 
 /// Milliseconds of a day.
-const DAY_MS: i64 = 24 * 3_600_000;
+pub(super) const DAY_MS: i64 = 24 * 3_600_000;
 /// How long after a month's end its messages are taken as complete, in milliseconds: a transaction
 /// that charges has read its clock by then, and clocks of nodes do not differ by an hour.
 pub(super) const MONTH_CLOSES_MS: i64 = 3_600_000;
@@ -24,7 +24,9 @@ pub const fn may_become(from: InvoiceStatus, to: InvoiceStatus) -> bool {
         Draft => matches!(to, Open),
         Open => matches!(to, Paid | Void | Uncollectible),
         Uncollectible => matches!(to, Paid | Void),
-        Paid | Void => false,
+        // A payment of it went back.
+        Paid => matches!(to, Open),
+        Void => false,
     }
 }
 
@@ -138,6 +140,7 @@ mod tests {
             (Open, Paid),
             (Open, Void),
             (Open, Uncollectible),
+            (Paid, Open),
             (Uncollectible, Paid),
             (Uncollectible, Void),
         ];

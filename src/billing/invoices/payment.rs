@@ -1,16 +1,19 @@
 //! What payments pay of invoices. The money itself is posted by whoever took it; what is more than
-//! is due stays the customer's credit.
+//! is due stays the customer's credit, and what goes back is due again.
 
-use entity::enums::{BookKind, EventKind, InvoiceKind, InvoiceStatus, TransferCode};
+use entity::enums::{
+    AllocationKind, BookKind, EventKind, InvoiceKind, InvoiceStatus, MailKind, TransferCode,
+};
 use entity::ids::{AccountId, InvoiceId, PaymentId};
 use entity::time::UnixMillis;
 use entity::{invoice, invoice_allocation};
-use sea_orm::{EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait, Set};
 
 use super::credit_note::is_request_key;
 use super::events::{ring, told};
+use super::mail::{self, NewMail};
 use super::model::is_payable;
-use super::{postings, store};
+use super::{postings, store, suspension};
 use crate::authz::Action;
 use crate::billing::model::{NewTransfer, Unpostable};
 use crate::billing::post;
@@ -32,7 +35,7 @@ pub struct Allocation {
     pub allocated: Micros,
     /// What is to be told, if this is new: append it last in the transaction, and ring the
     /// account's events after the commit.
-    pub event: Option<NewEvent>,
+    pub events: Vec<NewEvent>,
 }
 
 /// A payment that came by another way, as the operator saw it.
@@ -71,10 +74,11 @@ pub enum RecordPaymentRejection {
     IdempotencyKeyReused,
 }
 
-/// Lets a payment pay what is due of an invoice, as far as it goes; none if the account has no such
-/// invoice. Posts nothing: the caller posts the payment, in the same transaction and after this, as
-/// the invoice's row is locked before the wallet's. Idempotent by the payment's id. Asks for no
-/// right: it is part of paying.
+/// Makes what a payment pays of an invoice be `amount`, as far as what is due goes; none if the
+/// account has no such invoice. `amount` is what was collected of the payment and did not go back:
+/// where it became less, the invoice is due again. Posts nothing: the caller posts the payment, in
+/// the same transaction and after this, as the invoice's row is locked before the wallet's.
+/// Idempotent by the payment's id. Asks for no right: it is part of paying.
 ///
 /// # Errors
 /// The store's own.
@@ -88,46 +92,117 @@ pub async fn allocate(
 ) -> Result<Option<Allocation>, Failed> {
     let found = store::lock(tx, invoice_id).await?;
     let Some(row) = found.filter(|row| row.account_id == account_id) else { return Ok(None) };
-    allocate_locked(tx, now, row, payment_id, amount, None).await.map(Some)
+    allocate_locked(tx, now, row, Source::payment(payment_id), amount).await.map(Some)
 }
 
-async fn allocate_locked(
+/// What pays a part of an invoice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) kind: AllocationKind,
+    /// The same pays once.
+    pub(super) id: PaymentId,
+    /// The bank's, the operator's or the tax authority's own.
+    pub(super) reference: Option<String>,
+    /// When it was so, if not now.
+    pub(super) occurred_at: Option<UnixMillis>,
+}
+
+impl Source {
+    fn payment(id: PaymentId) -> Self {
+        Self { kind: AllocationKind::Payment, id, reference: None, occurred_at: None }
+    }
+}
+
+/// Allocates to an invoice whose row this transaction holds.
+pub(super) async fn allocate_locked(
     tx: &Tx,
     now: UnixMillis,
     mut row: invoice::Model,
-    payment_id: PaymentId,
+    source: Source,
     amount: Micros,
-    reference: Option<String>,
 ) -> Result<Allocation, Failed> {
-    let key = (row.account_id, row.id, payment_id);
-    if let Some(same) = invoice_allocation::Entity::find_by_id(key).one(&**tx).await? {
-        let allocated = Micros(same.amount_micros);
-        return Ok(Allocation { invoice: row, allocated, event: None });
-    }
-    let allocated = amount.min(store::due(&row));
-    if allocated <= Micros::ZERO {
-        return Ok(Allocation { invoice: row, allocated: Micros::ZERO, event: None });
+    let key = (row.account_id, row.id, source.id);
+    let kept = invoice_allocation::Entity::find_by_id(key).one(&**tx).await?;
+    let before = Micros(kept.as_ref().map_or(0, |kept| kept.amount_micros));
+    let wanted = amount.max(Micros::ZERO);
+    let more = Micros(wanted.0.saturating_sub(before.0)).min(store::due(&row));
+    let allocated = if wanted < before { wanted } else { Micros(before.0 + more.0) };
+    if allocated == before {
+        return Ok(Allocation { invoice: row, allocated, events: Vec::new() });
     }
     let paid = invoice_allocation::Model {
         account_id: row.account_id,
         invoice_id: row.id,
-        payment_id,
+        payment_id: source.id,
+        kind: source.kind,
         amount_micros: allocated.0,
-        reference,
+        reference: source.reference,
+        occurred_at_ms: source.occurred_at,
         created_at_ms: now,
     };
-    let insert = invoice_allocation::Entity::insert(paid.into_active_model());
-    insert.exec_without_returning(&**tx).await?;
-    row.paid_micros += allocated.0;
-    let is_paid = store::due(&row) == Micros::ZERO;
-    if is_paid {
-        row.status = InvoiceStatus::Paid;
-        row.ended_at_ms = Some(now);
-    }
+    write_allocation(tx, kept, paid).await?;
+    row.paid_micros += allocated.0 - before.0;
+    let kind = end_or_reopen(&mut row, now, allocated < before);
     store::save(tx, now, &mut row).await?;
-    let kind = if is_paid { EventKind::InvoicePaid } else { EventKind::InvoiceReduced };
-    let event = Some(told(&row, kind, now));
-    Ok(Allocation { invoice: row, allocated, event })
+    let is_paid = kind == EventKind::InvoicePaid;
+    let mut events = vec![told(&row, kind, now)];
+    if is_paid {
+        events.extend(suspension::resume(tx, now, row.account_id).await?);
+    }
+    let mail = NewMail {
+        account_id: row.account_id,
+        invoice_id: row.id,
+        kind: MailKind::PaymentReceived,
+        subject: source.id.to_string(),
+        amount: Some(allocated),
+    };
+    let mails = match source.kind {
+        AllocationKind::Payment | AllocationKind::Withholding if allocated > before => vec![mail],
+        // The e-mail about the invoice says so; and what went back is no payment.
+        AllocationKind::Payment | AllocationKind::Withholding | AllocationKind::Credit => {
+            Vec::new()
+        }
+    };
+    mail::enqueue(tx, now, mails).await?;
+    Ok(Allocation { invoice: row, allocated, events })
+}
+
+/// What went back whole is no payment of the invoice any more.
+async fn write_allocation(
+    tx: &Tx,
+    kept: Option<invoice_allocation::Model>,
+    paid: invoice_allocation::Model,
+) -> Result<(), DbErr> {
+    match kept {
+        None => {
+            let insert = invoice_allocation::Entity::insert(paid.into_active_model());
+            insert.exec_without_returning(&**tx).await.map(drop)
+        }
+        Some(kept) if paid.amount_micros == 0 => kept.delete(&**tx).await.map(drop),
+        Some(kept) => {
+            let mut change = kept.into_active_model();
+            change.amount_micros = Set(paid.amount_micros);
+            change.update(&**tx).await.map(drop)
+        }
+    }
+}
+
+/// The status that follows from what is due, and what is told of it.
+fn end_or_reopen(row: &mut invoice::Model, now: UnixMillis, went_back: bool) -> EventKind {
+    let is_covered = row.paid_micros + row.credited_micros >= row.total_micros;
+    if went_back {
+        if row.status == InvoiceStatus::Paid && !is_covered {
+            row.status = InvoiceStatus::Open;
+            row.ended_at_ms = None;
+        }
+        return EventKind::InvoiceReopened;
+    }
+    if !is_covered {
+        return EventKind::InvoiceReduced;
+    }
+    row.status = InvoiceStatus::Paid;
+    row.ended_at_ms = Some(now);
+    EventKind::InvoicePaid
 }
 
 /// Records a payment that came by another way than a processor, such as a bank transfer: posts it and
@@ -197,9 +272,11 @@ async fn write(
     if journal.unit.currency().is_none_or(|currency| !is_payable(payment.amount, currency)) {
         return Err(Error::Rejected(Rejection::InvalidAmount));
     }
-    let payment_id = PaymentId(posted.id.0);
-    let reference = Some(payment.reference.clone());
-    let allocation = allocate_locked(tx, now, row, payment_id, payment.amount, reference).await?;
-    events::append(tx, allocation.event.into_iter().collect()).await?;
+    let source = Source {
+        reference: Some(payment.reference.clone()),
+        ..Source::payment(PaymentId(posted.id.0))
+    };
+    let allocation = allocate_locked(tx, now, row, source, payment.amount).await?;
+    events::append(tx, allocation.events).await?;
     Ok((allocation.invoice, true))
 }

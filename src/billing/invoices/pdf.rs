@@ -1,7 +1,7 @@
 //! A finalized document as a PDF, with the figures that the API shows. What is drawn where stands in
 //! `sheet`; here is what is said.
 
-mod sheet;
+pub(super) mod sheet;
 
 use chrono::DateTime;
 use entity::enums::{InvoiceKind, InvoiceLineKind, InvoiceStatus};
@@ -44,11 +44,15 @@ pub async fn pdf(ctx: &Ctx, id: InvoiceId) -> Result<Option<Pdf>, Failed> {
     let Some(row) = queries::find(ctx, id).await? else { return Ok(None) };
     let Some(number) = row.number.clone() else { return Ok(None) };
     let rows = rows_of(ctx, &row, &number).await?;
-    let _turn = DRAWING.acquire().await.map_err(Failed::internal)?;
-    let title = number.clone();
-    let drawn = tokio::task::spawn_blocking(move || sheet::draw(&title, &rows)).await;
-    let bytes = drawn.map_err(Failed::internal)?.map_err(Failed::internal)?;
+    let bytes = draw(number.clone(), rows).await?;
     Ok(Some(Pdf { file_name: format!("{number}.pdf"), bytes }))
+}
+
+/// Draws rows, when it is their turn.
+pub(super) async fn draw(title: String, rows: Vec<Row>) -> Result<Vec<u8>, Failed> {
+    let _turn = DRAWING.acquire().await.map_err(Failed::internal)?;
+    let drawn = tokio::task::spawn_blocking(move || sheet::draw(&title, &rows)).await;
+    drawn.map_err(Failed::internal)?.map_err(Failed::internal)
 }
 
 async fn rows_of(ctx: &Ctx, row: &invoice::Model, number: &str) -> Result<Vec<Row>, Failed> {
@@ -110,7 +114,7 @@ async fn dates(ctx: &Ctx, row: &invoice::Model) -> Result<Vec<String>, Failed> {
     Ok(lines)
 }
 
-fn date(time: UnixMillis) -> String {
+pub(super) fn date(time: UnixMillis) -> String {
     let time = DateTime::from_timestamp_millis(time.0).unwrap_or_default();
     time.format("%Y-%m-%d").to_string()
 }

@@ -1,7 +1,8 @@
 //! To whom an account's invoices are made out: its legal name, address, tax ids and e-mail.
 
+use entity::enums::AccountKind;
 use entity::ids::AccountId;
-use entity::{billing_profile, billing_tax_id};
+use entity::{account, billing_profile, billing_tax_id};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder,
@@ -169,6 +170,29 @@ async fn write(ctx: &Ctx, tx: &Tx, account_id: AccountId, profile: &Profile) -> 
         insert.exec_without_returning(&**tx).await?;
     }
     Ok(())
+}
+
+/// Who makes documents out, line by line: the operator, as its own billing profile says.
+pub(super) async fn operator_lines<C: ConnectionTrait>(
+    connection: &C,
+) -> Result<Vec<String>, DbErr> {
+    let operator = account::Column::Kind.eq(AccountKind::Operator);
+    match account::Entity::find().filter(operator).one(connection).await? {
+        Some(found) => account_lines(connection, found.id).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// An account line by line, as its billing profile says; by its name alone if it has none.
+pub(super) async fn account_lines<C: ConnectionTrait>(
+    connection: &C,
+    account_id: AccountId,
+) -> Result<Vec<String>, DbErr> {
+    if let Some(kept) = read(connection, account_id).await? {
+        return Ok(kept.profile.lines());
+    }
+    let found = account::Entity::find_by_id(account_id).one(connection).await?;
+    Ok(found.into_iter().map(|account| account.name).collect())
 }
 
 /// The profile of an account. Asks for no right: it is part of finalizing.

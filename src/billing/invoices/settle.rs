@@ -7,7 +7,7 @@ use entity::invoice;
 use super::events::{ring, told};
 use super::model::may_become;
 use super::postings::{self, Extra};
-use super::store;
+use super::{store, suspension};
 use crate::authz::Action;
 use crate::ctx::Ctx;
 use crate::db::Tx;
@@ -85,7 +85,9 @@ pub async fn void(
         let taxes = store::taxes(&*tx, row.account_id, &[row.id]).await?;
         let extra = extra_of(&tx, &row).await?;
         postings::post_voided(ctx, &tx, now, &row, extra, &taxes).await?;
-        events::append(&tx, vec![told(&row, EventKind::InvoiceVoided, now)]).await?;
+        let mut news = vec![told(&row, EventKind::InvoiceVoided, now)];
+        news.extend(suspension::resume(&tx, now, row.account_id).await?);
+        events::append(&tx, news).await?;
         Ok((row, true))
     };
     let (row, is_new) = ctx.db.write(void).await?;

@@ -1,5 +1,6 @@
 //! Rates of taxes: the operator makes them, by country or for single accounts.
 
+use entity::enums::TaxKind;
 use entity::ids::{AccountId, TaxRateId};
 use entity::{account, account_tax_rate, tax_rate};
 use sea_orm::{
@@ -34,6 +35,8 @@ pub struct NewTaxRate {
     pub percentage: Micros,
     /// Whose accounts pay it.
     pub country: Option<String>,
+    /// How it is collected.
+    pub kind: TaxKind,
 }
 
 /// Why a rate was not made.
@@ -105,6 +108,7 @@ pub async fn create_tax_rate(
         name: name.to_owned(),
         rate_millionths: new.percentage.0 / PERCENT,
         country: of_country,
+        kind: new.kind,
         archived_at_ms: None,
         created_at_ms: ctx.clock.now(),
     };

@@ -243,13 +243,15 @@ async fn write_assignment(
             currency: currency.as_str().to_owned(),
             terms: BillingTerms::Prepaid,
             rate_card_id: card,
+            suspended_at_ms: None,
             version: 1,
             created_at_ms: now,
             updated_at_ms: now,
         };
         let insert = billing_account::Entity::insert(row.clone().into_active_model());
         insert.exec_without_returning(&**tx).await?;
-        return Ok(Terms { currency, terms: row.terms, rate_card_id: card });
+        let terms = row.terms;
+        return Ok(Terms { currency, terms, rate_card_id: card, suspended_at: None });
     };
     let currency: Currency = found.currency.parse().map_err(Failed::internal)?;
     if card_currency.is_some_and(|wanted| wanted != currency) {
@@ -265,7 +267,8 @@ async fn write_assignment(
         };
         billing_account::Entity::update(row).exec(&**tx).await?;
     }
-    Ok(Terms { currency, terms: found.terms, rate_card_id: card })
+    let suspended_at = found.suspended_at_ms;
+    Ok(Terms { currency, terms: found.terms, rate_card_id: card, suspended_at })
 }
 
 /// A card with an id of its own.

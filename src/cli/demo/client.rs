@@ -1,10 +1,10 @@
-//! The customer's program: it calls the API over HTTP with a key, like any other.
+//! The customer's program: it calls the API over HTTP with a key or as a person, like any other.
 
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::numbers::recipient;
@@ -42,7 +42,7 @@ pub(super) struct Sent {
     pub(super) ended: Instant,
 }
 
-/// A client with a key.
+/// A client with a key or an access token.
 #[derive(Clone)]
 pub(super) struct Client {
     calls: reqwest::Client,
@@ -52,28 +52,22 @@ pub(super) struct Client {
 
 #[derive(Deserialize)]
 struct Answer {
-    data: Option<Data>,
+    data: Option<Value>,
     #[serde(default)]
-    errors: Vec<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct Data {
-    #[serde(rename = "sendMessages")]
-    send_messages: Payload,
+    errors: Vec<Value>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Payload {
     results: Vec<ItemResult>,
-    user_errors: Vec<serde_json::Value>,
+    user_errors: Vec<Value>,
 }
 
 #[derive(Deserialize)]
 struct ItemResult {
     message: Option<MessageId>,
-    error: Option<serde_json::Value>,
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -81,16 +75,34 @@ struct MessageId {
     id: String,
 }
 
+impl ClientError {
+    /// The API's own words.
+    pub(super) fn refused(faults: &[Value]) -> Self {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        Self::Refused(faults.join(", "))
+    }
+}
+
 impl Client {
-    /// A client for the server at `url`.
+    /// A client for the server at `url`, with a key or an access token.
     ///
     /// # Errors
-    /// If the key cannot stand in a header.
-    pub(super) fn new(url: &str, key: &str) -> Result<Self, ClientError> {
-        let mut headers = HeaderMap::new();
-        let bearer = HeaderValue::from_str(&format!("Bearer {key}"))
+    /// If that cannot stand in a header.
+    pub(super) fn new(url: &str, credential: &str) -> Result<Self, ClientError> {
+        let bearer = HeaderValue::from_str(&format!("Bearer {credential}"))
             .map_err(|error| ClientError::Refused(error.to_string()))?;
-        headers.insert(AUTHORIZATION, bearer);
+        Self::with_headers(url, HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+    }
+
+    /// A client that is nobody yet.
+    ///
+    /// # Errors
+    /// If there can be none.
+    pub(super) fn stranger(url: &str) -> Result<Self, ClientError> {
+        Self::with_headers(url, HeaderMap::new())
+    }
+
+    fn with_headers(url: &str, mut headers: HeaderMap) -> Result<Self, ClientError> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         // The server is on this machine: a proxy of the environment is not asked.
         let builder = || {
@@ -102,6 +114,37 @@ impl Client {
             streams: builder().connect_timeout(CALL_TIME_MAX).build()?,
             endpoint: format!("{url}/graphql"),
         })
+    }
+
+    /// The `data` of an operation.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(super) async fn call(&self, query: &str, variables: Value) -> Result<Value, ClientError> {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.calls.post(&self.endpoint);
+        let request = request.header(ACCEPT, "application/graphql-response+json");
+        let answer: Answer = request.body(body.to_string()).send().await?.json().await?;
+        answer.data.ok_or_else(|| ClientError::refused(&answer.errors))
+    }
+
+    /// A file of the server's.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(super) async fn download(&self, url: &str) -> Result<Vec<u8>, ClientError> {
+        let answer = self.calls.get(url).send().await?.error_for_status()?;
+        Ok(answer.bytes().await?.to_vec())
+    }
+
+    /// What a page elsewhere says, opened as a browser does: with no credential.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(super) async fn open_page(&self, url: &str) -> Result<String, ClientError> {
+        let browser = Self::stranger(url)?;
+        let answer = browser.calls.get(url).send().await?.error_for_status()?;
+        Ok(answer.text().await?)
     }
 
     /// Sends `messages`, batch after batch.
@@ -132,12 +175,9 @@ impl Client {
             })
             .collect();
         let input = json!({ "idempotencyKey": key, "messages": messages });
-        let body = json!({ "query": SEND, "variables": { "input": input } });
-        let request = self.calls.post(&self.endpoint);
-        let request = request.header(ACCEPT, "application/graphql-response+json");
-        let answer: Answer = request.body(body.to_string()).send().await?.json().await?;
+        let mut data = self.call(SEND, json!({ "input": input })).await?;
         let at = Instant::now();
-        for result in results(answer)? {
+        for result in results(data["sendMessages"].take())? {
             match (result.message, result.error) {
                 (Some(MessageId { id }), _) => accepted.push(Accepted { message_id: id, at }),
                 (None, error) => {
@@ -157,16 +197,12 @@ impl Client {
     }
 }
 
-fn results(answer: Answer) -> Result<Vec<ItemResult>, ClientError> {
-    let refused = |faults: &[serde_json::Value]| {
-        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
-        ClientError::Refused(faults.join(", "))
-    };
-    match answer.data {
-        Some(Data { send_messages }) if send_messages.user_errors.is_empty() => {
-            Ok(send_messages.results)
-        }
-        Some(Data { send_messages }) => Err(refused(&send_messages.user_errors)),
-        None => Err(refused(&answer.errors)),
+fn results(payload: Value) -> Result<Vec<ItemResult>, ClientError> {
+    let payload: Payload =
+        serde_json::from_value(payload).map_err(|error| ClientError::Refused(error.to_string()))?;
+    if payload.user_errors.is_empty() {
+        Ok(payload.results)
+    } else {
+        Err(ClientError::refused(&payload.user_errors))
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
+use super::money::Account;
 use super::setup::{SENDER, Stage};
 use super::tally::Tally;
 use super::watch::Change;
@@ -128,14 +129,32 @@ impl Show {
         }
     }
 
+    /// What the balance was, what moved it, and what it is.
+    pub(super) fn account(&self, account: &Account, currency: &str) {
+        let Account { before, messages, top_up, invoice, after } = account;
+        println!();
+        println!(
+            "  balance    {before} before - {messages} for messages + {top_up} paid - {invoice} \
+             invoiced"
+        );
+        if account.adds_up() {
+            println!("             = {after} {currency}, as it has to be");
+        } else {
+            println!("             but the account has {after} {currency}");
+        }
+    }
+
     /// How to go on by hand.
     pub(super) fn invitation(&self, stage: &Stage) {
         let Stage { url, live_key, test_key, account_id, data_dir, .. } = stage;
+        let Stage { owner_email, owner_password, .. } = stage;
         println!("\nThe server goes on running until Ctrl-C.\n");
         println!("  explorer    {url}/graphiql (in a browser)");
         println!("  account     {account_id}");
         println!("  live key    {live_key}");
         println!("  test key    {test_key}");
+        println!("  owner       {owner_email}, password {owner_password}");
+        println!("  Stripe      {} (played here)", stage.stripe.url);
         println!("  SMSC        {} (SMPP 3.4)", stage.smsc.local_addr());
         println!("  data        {data_dir}");
         println!("\nSend one more:\n\n{}", curl(stage));

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::client::Sent;
 use super::watch::Change;
+use crate::types::money::Micros;
 
 /// What is known so far.
 pub(super) struct Tally {
@@ -18,6 +19,7 @@ pub(super) struct Tally {
 struct Last {
     status: String,
     fault: Option<String>,
+    charged: Option<Micros>,
     is_final: bool,
     at: Instant,
 }
@@ -52,8 +54,9 @@ impl Tally {
     /// A change that was seen at `at`.
     pub(super) fn take(&mut self, change: Change, at: Instant) {
         let is_final = change.is_final();
-        let last = Last { status: change.status, fault: change.fault, is_final, at };
-        self.last.insert(change.message_id, last);
+        let Change { message_id, status, fault, charged } = change;
+        let last = Last { status, fault, charged, is_final, at };
+        self.last.insert(message_id, last);
     }
 
     /// How many messages have come to their end.
@@ -68,6 +71,11 @@ impl Tally {
             *counts.entry(last.status.as_str()).or_default() += 1;
         }
         counts
+    }
+
+    /// What was charged for all of them; none if that cannot be added up.
+    pub(super) fn charged(&self) -> Option<Micros> {
+        Micros::checked_sum(self.last.values().filter_map(|last| last.charged))
     }
 
     /// What went wrong, and how often.
@@ -113,7 +121,8 @@ mod tests {
     use crate::cli::demo::client::Accepted;
 
     fn change(id: &str, status: &str) -> Change {
-        Change { message_id: id.to_owned(), status: status.to_owned(), fault: None }
+        let charged = (status != "QUEUED").then_some(Micros(10_000));
+        Change { message_id: id.to_owned(), status: status.to_owned(), fault: None, charged }
     }
 
     #[test]
@@ -123,6 +132,7 @@ mod tests {
             tally.take(change(id, status), began + Duration::from_secs(2));
         }
         assert_eq!(tally.settled(), 1);
+        assert_eq!(tally.charged(), Some(Micros(10_000)));
         assert_eq!(tally.by_status(), BTreeMap::from([("DELIVERED", 1), ("QUEUED", 1)]));
         let accepted = ["a", "b"]
             .map(|id| Accepted { message_id: id.to_owned(), at: began + Duration::from_secs(1) });

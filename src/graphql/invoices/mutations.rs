@@ -5,17 +5,18 @@ use entity::invoice::Model;
 
 use super::Invoice;
 use super::refusals::{
-    AddInvoiceLineError, CreateCreditNoteError, CreateInvoiceError, FinalizeInvoiceError,
-    MarkUncollectibleError, RecordPaymentError, RemoveInvoiceLineError, VoidInvoiceError,
+    AddInvoiceLineError, CreateCreditNoteError, CreateInvoiceError, DiscardInvoiceError,
+    ExtendInvoiceError, FinalizeInvoiceError, MarkUncollectibleError, PayInvoiceError,
+    RecordPaymentError, RecordWithholdingError, RemoveInvoiceLineError, VoidInvoiceError,
 };
 use crate::billing::invoices::{
-    self, CreateInvoiceRejection, NewCreditNote, NewLine, OutsidePayment,
+    self, CreateInvoiceRejection, NewCreditNote, NewLine, OutsidePayment, Withheld,
 };
 use crate::error::Error;
 use crate::graphql::call;
 use crate::graphql::errors::{Answer, value_or_rejection};
-use crate::graphql::ids::parse_id;
-use crate::graphql::scalars::Decimal;
+use crate::graphql::ids::{parse_id, show_id};
+use crate::graphql::scalars::{DateTime, Decimal};
 use crate::types::money::Micros;
 
 /// Declares a payload of an invoice or an error, made of what a command answered.
@@ -81,16 +82,35 @@ invoice_payload! {
     invoice, MarkUncollectibleError
 }
 invoice_payload! {
+    /// What `extendInvoice` answers.
+    ExtendInvoicePayload,
+    /// The invoice as it is now; null if it was not given more time.
+    invoice, ExtendInvoiceError
+}
+invoice_payload! {
     /// What `createCreditNote` answers.
     CreateCreditNotePayload,
     /// The credit note; null if it was not made.
     credit_note, CreateCreditNoteError
 }
 invoice_payload! {
+    /// What `recordWithholding` answers.
+    RecordWithholdingPayload,
+    /// The invoice as it is now; null if nothing was recorded.
+    invoice, RecordWithholdingError
+}
+invoice_payload! {
     /// What `recordPayment` answers.
     RecordPaymentPayload,
     /// The invoice as it is now; null if the payment was not recorded.
     invoice, RecordPaymentError
+}
+
+invoice_payload! {
+    /// What `payInvoice` answers.
+    PayInvoicePayload,
+    /// The invoice as it is now; null if it was not paid.
+    invoice, PayInvoiceError
 }
 
 /// What `createInvoice` takes.
@@ -156,6 +176,31 @@ pub struct MarkUncollectibleInput {
     pub invoice_id: ID,
 }
 
+/// What `extendInvoice` takes.
+#[derive(InputObject, Debug)]
+pub struct ExtendInvoiceInput {
+    /// The invoice, `inv_…`.
+    pub invoice_id: ID,
+    /// When it is to be paid now: in the future, after it was due before, at most 366 days ahead.
+    pub due_at: DateTime,
+}
+
+/// What `discardInvoice` takes.
+#[derive(InputObject, Debug)]
+pub struct DiscardInvoiceInput {
+    /// The draft, `inv_…`.
+    pub invoice_id: ID,
+}
+
+/// What `discardInvoice` answers.
+#[derive(SimpleObject)]
+pub struct DiscardInvoicePayload {
+    /// The id of the draft that is no more; null if it was not discarded.
+    discarded_invoice_id: Option<ID>,
+    /// Why not; empty if it was.
+    user_errors: Vec<DiscardInvoiceError>,
+}
+
 /// What `createCreditNote` takes.
 #[derive(InputObject, Debug)]
 pub struct CreateCreditNoteInput {
@@ -189,6 +234,30 @@ pub struct RecordPaymentInput {
     /// The bank's or the operator's own reference: 1 to 200 characters.
     pub reference: String,
     /// Chosen by the caller, 1 to 100 characters: the same key records one payment.
+    pub idempotency_key: String,
+}
+
+/// What `payInvoice` takes.
+#[derive(InputObject, Debug)]
+pub struct PayInvoiceInput {
+    /// The invoice, `inv_…`.
+    pub invoice_id: ID,
+    /// Chosen by the caller, 1 to 100 characters: the same key pays once.
+    pub idempotency_key: String,
+}
+
+/// What `recordWithholding` takes.
+#[derive(InputObject, Debug)]
+pub struct RecordWithholdingInput {
+    /// The invoice that it was withheld from, `inv_…`.
+    pub invoice_id: ID,
+    /// How much: above zero, at most what is due, in whole minor units of the invoice's currency.
+    pub amount: Decimal,
+    /// The number of the authority's certificate or receipt: 1 to 100 characters.
+    pub certificate_number: Option<String>,
+    /// When it was withheld: after the invoice was finalized, not in the future; absent or null: now.
+    pub withheld_at: Option<DateTime>,
+    /// Chosen by the caller, 1 to 100 characters: the same key records it once.
     pub idempotency_key: String,
 }
 
@@ -275,6 +344,40 @@ impl InvoicesMutation {
         MarkUncollectiblePayload::of(invoices::mark_uncollectible(call(context)?, id).await)
     }
 
+    /// Gives an open invoice more time: it is overdue no more, reminders begin anew after the new due
+    /// time, and its account may send if nothing else is overdue. For the operator's owners, admins
+    /// and billing. Idempotent.
+    async fn extend_invoice(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which invoice, and until when.")] input: ExtendInvoiceInput,
+    ) -> Answer<ExtendInvoicePayload> {
+        let id = parse_id(&input.invoice_id)?;
+        ExtendInvoicePayload::of(invoices::extend(call(context)?, id, input.due_at.0).await)
+    }
+
+    /// Removes a draft with its lines. Its month can have another, and is invoiced in any case. For
+    /// the operator's owners, admins and billing. Not idempotent: a second time there is no such
+    /// invoice.
+    async fn discard_invoice(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which draft.")] input: DiscardInvoiceInput,
+    ) -> Answer<DiscardInvoicePayload> {
+        let id = parse_id(&input.invoice_id)?;
+        let outcome = invoices::discard(call(context)?, id).await;
+        Ok(match value_or_rejection(outcome)? {
+            Ok(()) => DiscardInvoicePayload {
+                discarded_invoice_id: Some(show_id(id)),
+                user_errors: Vec::new(),
+            },
+            Err(rejection) => DiscardInvoicePayload {
+                discarded_invoice_id: None,
+                user_errors: vec![rejection.into()],
+            },
+        })
+    }
+
     /// Takes an amount off a finalized invoice, with its part of each tax: what was not paid is due
     /// no more, the rest is the account's credit. For the operator's owners, admins and billing.
     /// Idempotent by its key.
@@ -293,6 +396,24 @@ impl InvoicesMutation {
         CreateCreditNotePayload::of(invoices::create_credit_note(call(context)?, new).await)
     }
 
+    /// Records tax that an account withheld from what it paid and paid to the authority: it pays its
+    /// part of the invoice. For the operator's owners, admins and billing. Idempotent by its key.
+    async fn record_withholding(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "From which invoice, and how much.")] input: RecordWithholdingInput,
+    ) -> Answer<RecordWithholdingPayload> {
+        let withheld = Withheld {
+            invoice_id: parse_id(&input.invoice_id)?,
+            amount: input.amount.0,
+            certificate_number: input.certificate_number,
+            withheld_at: input.withheld_at.map(|time| time.0),
+            idempotency_key: input.idempotency_key,
+        };
+        let outcome = invoices::record_withholding(call(context)?, withheld).await;
+        RecordWithholdingPayload::of(outcome)
+    }
+
     /// Records a payment that came by another way than a processor, such as a bank transfer, and lets
     /// it pay an invoice. For the operator's owners, admins and billing. Idempotent by its key.
     async fn record_payment(
@@ -307,5 +428,18 @@ impl InvoicesMutation {
             idempotency_key: input.idempotency_key,
         };
         RecordPaymentPayload::of(invoices::record_payment(call(context)?, payment).await)
+    }
+
+    /// Pays all that is due of an invoice with the account's credit: what it has that no message and
+    /// no other invoice takes. Its balance already has the invoice taken off, and stays as it is. For
+    /// the account's owners, admins and billing. Idempotent by its key.
+    async fn pay_invoice(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which invoice.")] input: PayInvoiceInput,
+    ) -> Answer<PayInvoicePayload> {
+        let id = parse_id(&input.invoice_id)?;
+        let outcome = invoices::pay(call(context)?, id, &input.idempotency_key).await;
+        PayInvoicePayload::of(outcome)
     }
 }

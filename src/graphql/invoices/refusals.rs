@@ -3,8 +3,9 @@
 
 use crate::billing::invoices::{
     AddLineRejection, ArchiveTaxRateRejection, CreateInvoiceRejection, CreateTaxRateRejection,
-    CreditRejection, FinalizeRejection, ProfileRejection, RecordPaymentRejection,
-    RemoveLineRejection, SetAccountTaxRatesRejection, UncollectibleRejection, VoidRejection,
+    CreditRejection, DiscardRejection, ExtendRejection, FinalizeRejection, PayRejection,
+    ProfileRejection, RecordPaymentRejection, RecordWithholdingRejection, RemoveLineRejection,
+    SetAccountTaxRatesRejection, UncollectibleRejection, VoidRejection,
 };
 use crate::graphql::errors::user_error;
 
@@ -91,6 +92,56 @@ refusal! {
         TaxRateNotFound ["taxRateIds"],
         /// There are more than 5.
         TooManyTaxRates ["taxRateIds"],
+    }
+}
+
+refusal! {
+    /// Why withheld tax was not recorded.
+    RecordWithholdingError,
+    /// Why withheld tax was not recorded, for a program to read.
+    RecordWithholdingErrorCode, RecordWithholdingRejection {
+        /// There is no such invoice.
+        InvoiceNotFound ["invoiceId"],
+        /// It is a draft, paid or void, or a statement or credit note.
+        NotPayable ["invoiceId"],
+        /// The amount is not above zero, or finer than the currency's minor unit.
+        InvalidAmount ["amount"],
+        /// It is more than is due.
+        AboveDue ["amount"],
+        /// The number is empty, longer than 100 characters, or of several lines.
+        InvalidCertificateNumber ["certificateNumber"],
+        /// The time is before the invoice was finalized, or in the future.
+        InvalidTime ["withheldAt"],
+        /// The key is empty or longer than 100 characters.
+        InvalidIdempotencyKey ["idempotencyKey"],
+        /// The key was used with another input.
+        IdempotencyKeyReused ["idempotencyKey"],
+    }
+}
+
+refusal! {
+    /// Why an invoice was not given more time.
+    ExtendInvoiceError,
+    /// Why an invoice was not given more time, for a program to read.
+    ExtendInvoiceErrorCode, ExtendRejection {
+        /// There is no such invoice.
+        InvoiceNotFound ["invoiceId"],
+        /// It is a draft, paid, void or given up, or a statement or credit note.
+        NotOpen ["invoiceId"],
+        /// The time is past, not after the present due time, or more than 366 days ahead.
+        InvalidDueAt ["dueAt"],
+    }
+}
+
+refusal! {
+    /// Why a draft was not discarded.
+    DiscardInvoiceError,
+    /// Why a draft was not discarded, for a program to read.
+    DiscardInvoiceErrorCode, DiscardRejection {
+        /// There is no such invoice.
+        InvoiceNotFound ["invoiceId"],
+        /// It is no draft.
+        NotADraft ["invoiceId"],
     }
 }
 
@@ -232,6 +283,24 @@ refusal! {
         /// The key is empty or longer than 100 characters.
         InvalidIdempotencyKey ["idempotencyKey"],
         /// The key was used with another input.
+        IdempotencyKeyReused ["idempotencyKey"],
+    }
+}
+
+refusal! {
+    /// Why an invoice was not paid.
+    PayInvoiceError,
+    /// Why an invoice was not paid, for a program to read.
+    PayInvoiceErrorCode, PayRejection {
+        /// There is no such invoice.
+        InvoiceNotFound ["invoiceId"],
+        /// Nothing is due of it.
+        NotPayable ["invoiceId"],
+        /// The account's credit is less than what is due.
+        InsufficientBalance ["invoiceId"],
+        /// The key is empty or longer than 100 characters.
+        InvalidIdempotencyKey ["idempotencyKey"],
+        /// The key was used for another invoice.
         IdempotencyKeyReused ["idempotencyKey"],
     }
 }

@@ -1,6 +1,7 @@
 //! To whom invoices are made out, and the taxes on them.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use entity::enums;
 use entity::ids::TaxRateId;
 use entity::tax_rate::Model;
 
@@ -62,6 +63,17 @@ impl From<Profile> for BillingProfile {
     }
 }
 
+/// How a tax is collected.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "enums::TaxKind")]
+pub enum TaxKind {
+    /// On sales: value added tax, sales tax, excise.
+    Sales,
+    /// Of the account's income, collected in advance with its invoices (advance tax, withholding tax),
+    /// and certified each year: see `withholdingCertificate`.
+    Withholding,
+}
+
 /// A rate of a tax.
 #[derive(Clone, Debug)]
 pub struct TaxRate(pub Model);
@@ -88,6 +100,11 @@ impl TaxRate {
     /// were given it.
     async fn country(&self) -> Option<&str> {
         self.0.country.as_deref()
+    }
+
+    /// How it is collected.
+    async fn kind(&self) -> TaxKind {
+        self.0.kind.into()
     }
 
     /// Since when no invoice gets it any more; null as long as it is in use.
@@ -184,6 +201,9 @@ pub struct CreateTaxRateInput {
     /// Accounts of this country pay it, two letters of ISO 3166-1; absent or null: those that are
     /// given it.
     pub country: Option<String>,
+    /// How it is collected. Default `SALES`.
+    #[graphql(default_with = "TaxKind::Sales")]
+    pub kind: TaxKind,
 }
 
 /// What `createTaxRate` answers.
@@ -275,7 +295,8 @@ impl TaxesMutation {
         #[graphql(desc = "What to make.")] input: CreateTaxRateInput,
     ) -> Answer<CreateTaxRatePayload> {
         let percentage = input.percentage.0;
-        let new = NewTaxRate { name: input.name, percentage, country: input.country };
+        let kind = input.kind.into();
+        let new = NewTaxRate { name: input.name, percentage, country: input.country, kind };
         let outcome = invoices::create_tax_rate(call(context)?, new).await;
         Ok(match value_or_rejection(outcome)? {
             Ok(row) => {

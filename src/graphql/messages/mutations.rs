@@ -143,6 +143,9 @@ user_error! {
         NoPrice,
         /// The account's balance and credit do not cover the message.
         InsufficientCredit,
+        /// An invoice was not paid for so long that the account may not send. It may again as soon
+        /// as its overdue invoices are paid. Test keys go on.
+        PaymentOverdue,
         /// What waits for the carrier already would take longer than 10 hours, or than the message
         /// is valid. Send it again, with another idempotency key, after `retryAfterMs`.
         BacklogTooLong,
@@ -174,6 +177,7 @@ impl From<ItemErrorCode> for SendMessageErrorCode {
             ItemErrorCode::NoRoute => Self::NoRoute,
             ItemErrorCode::NoPrice => Self::NoPrice,
             ItemErrorCode::InsufficientCredit => Self::InsufficientCredit,
+            ItemErrorCode::PaymentOverdue => Self::PaymentOverdue,
             ItemErrorCode::BacklogTooLong => Self::BacklogTooLong,
             ItemErrorCode::InvalidTopic => Self::InvalidTopic,
             ItemErrorCode::RecipientOptedOut => Self::RecipientOptedOut,

@@ -4,7 +4,8 @@ mod mutations;
 mod processors;
 
 pub use mutations::{
-    PaymentsMutation, RefundPaymentError, RetryWebhookEventError, StartTopUpError,
+    PaymentsMutation, RefundPaymentError, RetryWebhookEventError, StartInvoicePaymentError,
+    StartTopUpError,
 };
 pub use processors::{
     AddProcessorError, PaymentProcessor, ProcessorRow, RotateProcessorSecretError, WebhookEvent,
@@ -20,6 +21,7 @@ use super::call;
 use super::connection::{Connection, PageArguments, cost, wants_total_count};
 use super::errors::Answer;
 use super::ids::{parse_id, show_id};
+use super::invoices::Invoice;
 use super::money::Money;
 use super::scalars::{Cursor, DateTime};
 use crate::payments;
@@ -153,6 +155,14 @@ impl Payment {
     /// What it is for.
     async fn purpose(&self) -> PaymentPurpose {
         self.0.purpose.into()
+    }
+
+    /// The invoice that it is for; null for others.
+    async fn invoice(&self, context: &Context<'_>) -> Answer<Option<Invoice>> {
+        match self.0.invoice_id {
+            Some(id) => Invoice::load(context, id).await,
+            None => Ok(None),
+        }
     }
 
     /// How it stands.

@@ -12,7 +12,8 @@ use crate::graphql::errors::{Answer, user_error, value_or_rejection};
 use crate::graphql::ids::parse_id;
 use crate::graphql::scalars::{CurrencyCode, Decimal};
 use crate::payments::{
-    self, NewProcessor, NewRefund, NewTopUp, RefundRejection, RetryRejection, TopUpRejection,
+    self, InvoicePaymentRejection, NewInvoicePayment, NewProcessor, NewRefund, NewTopUp,
+    RefundRejection, RetryRejection, TopUpRejection,
 };
 use crate::types::secret::SecretText;
 
@@ -27,6 +28,10 @@ pub struct StartTopUpInput {
     pub currency: CurrencyCode,
     /// Through whom.
     pub processor: ProcessorKind,
+    /// Whether the processor keeps the means of payment, to be charged by automatic top-up later:
+    /// the payer is told so on its page.
+    #[graphql(default)]
+    pub save_payment_method: bool,
 }
 
 /// What `startTopUp` answers.
@@ -72,6 +77,72 @@ fn top_up_error(rejection: TopUpRejection) -> StartTopUpError {
         TopUpRejection::Refused => (Code::RefusedByProcessor, &[]),
     };
     StartTopUpError::new(code, path, rejection)
+}
+
+/// What `startInvoicePayment` takes.
+#[derive(InputObject, Debug)]
+pub struct StartInvoicePaymentInput {
+    /// 1 to 100 characters of the client's: the same key gives the same payment.
+    pub idempotency_key: String,
+    /// The invoice, `inv_…`.
+    pub invoice_id: ID,
+    /// How much of it, above zero and in whole minor units; absent or null: all that is due.
+    pub amount: Option<Decimal>,
+    /// Through whom.
+    pub processor: ProcessorKind,
+    /// Whether the processor keeps the means of payment, to be charged by automatic top-up later:
+    /// the payer is told so on its page.
+    #[graphql(default)]
+    pub save_payment_method: bool,
+}
+
+/// What `startInvoicePayment` answers.
+#[derive(SimpleObject)]
+pub struct StartInvoicePaymentPayload {
+    /// The payment; null if it was not started.
+    payment: Option<Payment>,
+    /// Where the payer goes to pay; null if it was not started, or needs no paying any more. At most
+    /// a few hundred characters.
+    redirect_url: Option<String>,
+    /// Why not; empty if it was.
+    user_errors: Vec<StartInvoicePaymentError>,
+}
+
+user_error! {
+    /// Why a payment of an invoice was not started.
+    StartInvoicePaymentError,
+    /// Why a payment of an invoice was not started, for a program to read.
+    StartInvoicePaymentErrorCode {
+        /// The key is empty or longer than 100 characters.
+        InvalidIdempotencyKey,
+        /// The key was used with another input.
+        IdempotencyKeyReused,
+        /// There is no such invoice.
+        InvoiceNotFound,
+        /// Nothing is due of it.
+        NotPayable,
+        /// Not above zero, more than is due, or finer than the minor unit.
+        InvalidAmount,
+        /// This processor is not connected, or payments cannot be started with it.
+        ProcessorNotConnected,
+        /// The processor refused the payment.
+        RefusedByProcessor,
+    }
+}
+
+fn invoice_payment_error(rejection: InvoicePaymentRejection) -> StartInvoicePaymentError {
+    use InvoicePaymentRejection as Rejection;
+    use StartInvoicePaymentErrorCode as Code;
+    let (code, path): (_, &[&str]) = match rejection {
+        Rejection::InvalidKey => (Code::InvalidIdempotencyKey, &["idempotencyKey"]),
+        Rejection::KeyReused => (Code::IdempotencyKeyReused, &["idempotencyKey"]),
+        Rejection::InvoiceNotFound => (Code::InvoiceNotFound, &["invoiceId"]),
+        Rejection::NotPayable => (Code::NotPayable, &["invoiceId"]),
+        Rejection::InvalidAmount => (Code::InvalidAmount, &["amount"]),
+        Rejection::NoProcessor => (Code::ProcessorNotConnected, &["processor"]),
+        Rejection::Refused => (Code::RefusedByProcessor, &[]),
+    };
+    StartInvoicePaymentError::new(code, path, rejection)
 }
 
 /// What `refundPayment` takes.
@@ -172,6 +243,7 @@ impl PaymentsMutation {
             amount: input.amount.0,
             currency: input.currency.0,
             processor: input.processor.into(),
+            saves_method: input.save_payment_method,
         };
         Ok(match value_or_rejection(payments::start_top_up(call(context)?, new).await)? {
             Ok(row) => StartTopUpPayload {
@@ -183,6 +255,37 @@ impl PaymentsMutation {
                 payment: None,
                 redirect_url: None,
                 user_errors: vec![top_up_error(rejection)],
+            },
+        })
+    }
+
+    /// Starts a payment of an invoice, and says where to pay: lead the payer there. What is collected
+    /// pays the invoice as far as something is due of it then, and the rest is the account's credit;
+    /// what is refunded or disputed is due again. Idempotent by the key. For owners, admins and
+    /// billing.
+    async fn start_invoice_payment(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which invoice, and through whom.")] input: StartInvoicePaymentInput,
+    ) -> Answer<StartInvoicePaymentPayload> {
+        let new = NewInvoicePayment {
+            idempotency_key: input.idempotency_key,
+            invoice_id: parse_id(&input.invoice_id)?,
+            amount: input.amount.map(|amount| amount.0),
+            processor: input.processor.into(),
+            saves_method: input.save_payment_method,
+        };
+        let outcome = payments::start_invoice_payment(call(context)?, new).await;
+        Ok(match value_or_rejection(outcome)? {
+            Ok(row) => StartInvoicePaymentPayload {
+                redirect_url: row.redirect_url.clone(),
+                payment: Some(Payment(row)),
+                user_errors: Vec::new(),
+            },
+            Err(rejection) => StartInvoicePaymentPayload {
+                payment: None,
+                redirect_url: None,
+                user_errors: vec![invoice_payment_error(rejection)],
             },
         })
     }

@@ -133,6 +133,9 @@ pub struct AccountTerms {
     currency: CurrencyCode,
     /// When it pays.
     terms: BillingTerms,
+    /// Since when it may not send, because an invoice was not paid; null: it may, as far as money
+    /// goes.
+    sending_suspended_at: Option<DateTime>,
     #[graphql(skip)]
     account_id: entity::ids::AccountId,
     #[graphql(skip)]
@@ -145,6 +148,7 @@ impl AccountTerms {
         Self {
             currency: CurrencyCode(terms.currency),
             terms: terms.terms.into(),
+            sending_suspended_at: terms.suspended_at.map(Into::into),
             account_id,
             rate_card_id: terms.rate_card_id,
         }

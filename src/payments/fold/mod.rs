@@ -1,16 +1,20 @@
 //! Folding: what the inbox holds becomes payments, transfers and events.
 //!
-//! Runs on one node at a time, under the lease of its job. A batch of webhooks is one transaction;
-//! one that cannot be folded is tried alone, so that it holds up no other. Locks go payment →
-//! wallet → event counter.
+//! Runs on one node at a time, under the lease of its job. A batch of webhooks is one transaction.
+//! One that fails is halved until the webhook that cannot be folded stands alone, so that it holds
+//! up no other. Locks go payment → invoice → wallet → event counter.
 
+mod rows;
 mod working;
 
+use std::collections::BTreeSet;
+
 use entity::enums::{AccountKind, PaymentPurpose, WebhookState};
-use entity::ids::{AccountId, PaymentId, WebhookEventId};
+use entity::ids::{AccountId, PaymentId, ProcessorId, WebhookEventId};
 use entity::time::UnixMillis;
 use entity::{account, payment, webhook_event};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use self::working::Working;
 use super::facts::Fact;
@@ -20,12 +24,12 @@ use crate::db::Tx;
 use crate::error::{Error, Failed};
 use crate::events::{self, Topic};
 
-/// Webhooks folded by one transaction: each reads a few rows.
-const BATCH_MAX: u64 = 100;
+/// Webhooks folded by one transaction: some ten milliseconds of work for either store.
+const BATCH_MAX: u64 = 250;
 /// Tries before a webhook is dead: with the waits between them about half an hour.
 const TRIES_MAX: i32 = 10;
 /// Wait after the first failed try, doubled for each further one.
-const RETRY_DELAY_MS: i64 = 2_000;
+const RETRY_DELAY_MS: i64 = 4_000;
 /// How long money whose payment is not known may wait for the webhook that names it, before it is
 /// booked as suspense. An hour: webhooks of one payment come within seconds of each other.
 pub(super) const UNMATCHED_WAIT_MS: i64 = 3_600_000;
@@ -43,27 +47,50 @@ type FoldError = Error<&'static str>;
 pub async fn fold(ctx: &Ctx) -> Result<u64, Failed> {
     let operator_id = operator(ctx).await?;
     let mut folded = 0;
+    let mut after = None;
     loop {
-        let now = ctx.clock.now();
-        let due = webhook_event::Entity::find()
-            .filter(webhook_event::Column::State.eq(WebhookState::Received))
-            .filter(webhook_event::Column::NextAtMs.lte(now))
-            .order_by_asc(webhook_event::Column::Id)
-            .limit(BATCH_MAX)
-            .all(ctx.db.reader())
-            .await?;
-        let count = due.len() as u64;
-        if count == 0 {
-            return Ok(folded);
-        }
-        if let Err(error) = fold_batch(ctx, operator_id, &due).await {
-            tracing::debug!(%error, "a batch of webhooks is folded one by one");
-            for event in &due {
-                fold_alone(ctx, operator_id, event).await?;
+        let due = due(ctx, after).await?;
+        let Some(last) = due.last() else { return Ok(folded) };
+        after = Some((last.next_at_ms, last.id));
+        let mut parts = vec![&due[..]];
+        while let Some(part) = parts.pop() {
+            match fold_batch(ctx, operator_id, part).await {
+                Ok(()) => {}
+                // Not the webhooks' fault: they are all folded later.
+                Err(Error::Failed(failed @ Failed::Unavailable(_))) => return Err(failed),
+                Err(error) => match part {
+                    [event] => put_aside(ctx, event, error).await?,
+                    several => {
+                        let (first, rest) = several.split_at(several.len() / 2);
+                        parts.extend([rest, first]);
+                    }
+                },
             }
         }
-        folded += count;
+        folded += due.len() as u64;
     }
+}
+
+/// The next webhooks that are due, behind those that this run has seen: entries of the index that
+/// were just done with are not walked over again.
+async fn due(
+    ctx: &Ctx,
+    after: Option<(UnixMillis, WebhookEventId)>,
+) -> Result<Vec<webhook_event::Model>, Failed> {
+    use webhook_event::Column::{Id, NextAtMs};
+    // Not bound: only a condition that is known when the statement is planned finds the index of
+    // what is due, and without it every look walks over all that the inbox keeps.
+    let is_received = Expr::cust(format!("state = {}", WebhookState::Received.code()));
+    let mut select =
+        webhook_event::Entity::find().filter(is_received).filter(NextAtMs.lte(ctx.clock.now()));
+    if let Some((next_at, id)) = after {
+        let later_id = Condition::all().add(NextAtMs.eq(next_at)).add(Id.gt(id));
+        select = select
+            .filter(NextAtMs.gte(next_at))
+            .filter(Condition::any().add(NextAtMs.gt(next_at)).add(later_id));
+    }
+    let select = select.order_by_asc(NextAtMs).order_by_asc(Id).limit(BATCH_MAX);
+    Ok(select.all(ctx.db.reader()).await?)
 }
 
 async fn operator(ctx: &Ctx) -> Result<AccountId, Failed> {
@@ -74,26 +101,25 @@ async fn operator(ctx: &Ctx) -> Result<AccountId, Failed> {
     found.map(|row| row.id).ok_or_else(|| Failed::internal("there is no operator's account"))
 }
 
-async fn fold_alone(
+/// Parks a webhook that a person has to look at, or plans its next try.
+async fn put_aside(
     ctx: &Ctx,
-    operator_id: AccountId,
     event: &webhook_event::Model,
+    error: FoldError,
 ) -> Result<(), Failed> {
     let now = ctx.clock.now();
-    let change = match fold_batch(ctx, operator_id, std::slice::from_ref(event)).await {
-        Ok(()) => return Ok(()),
-        Err(Error::Failed(Failed::Unavailable(source))) => return Err(Failed::Unavailable(source)),
-        Err(Error::Rejected(reason)) => webhook_event::ActiveModel {
+    let change = &match error {
+        Error::Rejected(reason) => webhook_event::ActiveModel {
             state: Set(WebhookState::Parked),
             reason: Set(Some(reason.to_owned())),
             ..Default::default()
         },
-        Err(Error::Failed(failed)) => {
+        Error::Failed(failed) => {
             let error: &dyn std::error::Error = &failed;
             tracing::error!(webhook.id = %event.id, error, "a webhook cannot be folded");
             let attempts = event.attempts + 1;
             let is_dead = attempts >= TRIES_MAX;
-            let wait_ms = RETRY_DELAY_MS << attempts.clamp(0, TRIES_MAX);
+            let wait_ms = RETRY_DELAY_MS << event.attempts.clamp(0, TRIES_MAX);
             webhook_event::ActiveModel {
                 state: Set(if is_dead { WebhookState::Dead } else { WebhookState::Received }),
                 reason: Set(Some(FOLD_FAILED.to_owned())),
@@ -103,25 +129,17 @@ async fn fold_alone(
             }
         }
     };
-    set_states(ctx, event.id, &change).await
-}
-
-async fn set_states(
-    ctx: &Ctx,
-    id: WebhookEventId,
-    change: &webhook_event::ActiveModel,
-) -> Result<(), Failed> {
-    ctx.db
-        .write(|tx| async move {
-            webhook_event::Entity::update_many()
-                .set(change.clone())
-                .filter(webhook_event::Column::Id.eq(id))
-                .exec(&*tx)
-                .await
-                .map(drop)
-        })
-        .await
-        .map_err(|error: sea_orm::DbErr| error.into())
+    // Unless it was folded meanwhile.
+    let change = |tx: Tx| async move {
+        webhook_event::Entity::update_many()
+            .set(change.clone())
+            .filter(webhook_event::Column::Id.eq(event.id))
+            .filter(webhook_event::Column::State.eq(WebhookState::Received))
+            .exec(&*tx)
+            .await
+            .map(drop)
+    };
+    ctx.db.write(change).await.map_err(|error: sea_orm::DbErr| error.into())
 }
 
 /// Folds some webhooks in one transaction.
@@ -132,21 +150,23 @@ async fn fold_batch(
 ) -> Result<(), FoldError> {
     let now = ctx.clock.now();
     // For payments that nobody knows of: drawn before the transaction, which may run again.
-    let fresh: Vec<PaymentId> = batch.iter().map(|_| ctx.ids.next()).collect();
-    let fresh = &fresh;
+    let mut facts: Vec<(ProcessorId, Fact, PaymentId)> = Vec::with_capacity(batch.len());
+    for event in batch {
+        let told: Vec<Fact> = serde_json::from_str(&event.facts).map_err(Failed::internal)?;
+        facts.extend(told.into_iter().map(|fact| (event.endpoint_id, fact, ctx.ids.next())));
+    }
+    let facts = &facts;
     let accounts = ctx
         .db
         .write(|tx| async move {
             let mut working = Working::new(ctx, &tx, operator_id, now);
-            for (event, id) in batch.iter().zip(fresh) {
-                let facts: Vec<Fact> =
-                    serde_json::from_str(&event.facts).map_err(Failed::internal)?;
-                for fact in facts {
-                    working.add(event.endpoint_id, fact, *id).await?;
-                }
+            let told: Vec<_> = facts.iter().map(|(at, fact, _)| (*at, fact)).collect();
+            working.read(&told).await?;
+            for (endpoint_id, fact, fresh) in facts {
+                working.add(*endpoint_id, fact, *fresh).await?;
             }
             let accounts = write(ctx, &tx, working, now).await?;
-            mark_folded(&tx, batch).await?;
+            rows::mark_folded(&tx, batch).await?;
             Ok::<_, FoldError>(accounts)
         })
         .await?;
@@ -175,20 +195,6 @@ async fn write(
     Ok(accounts)
 }
 
-async fn mark_folded(tx: &Tx, batch: &[webhook_event::Model]) -> Result<(), sea_orm::DbErr> {
-    let change = webhook_event::ActiveModel {
-        state: Set(WebhookState::Folded),
-        reason: Set(None),
-        ..Default::default()
-    };
-    webhook_event::Entity::update_many()
-        .set(change)
-        .filter(webhook_event::Column::Id.is_in(batch.iter().map(|event| event.id)))
-        .exec(&**tx)
-        .await
-        .map(drop)
-}
-
 /// Books money as suspense whose payment was not found in time; returns how many such payments
 /// were looked at. Idempotent.
 ///
@@ -209,7 +215,7 @@ pub async fn settle_unmatched(ctx: &Ctx) -> Result<u64, Failed> {
         if due.is_empty() {
             return Ok(settled);
         }
-        let ids: Vec<PaymentId> = due.iter().map(|row| row.id).collect();
+        let ids: BTreeSet<PaymentId> = due.iter().map(|row| row.id).collect();
         let ids = &ids;
         let done = ctx
             .db

@@ -1,5 +1,6 @@
 //! The payments that a batch of webhooks touches, in memory: found by our id or by the processor's
-//! objects, merged, and written at the end.
+//! objects, merged, and written at the end. What is read and written is one statement a table for
+//! any number of webhooks; it stands in `rows`.
 //!
 //! Facts that name no payment of ours make one of the operator's, UNMATCHED. When a later webhook
 //! shows whose it is, it is absorbed: its facts join, and its suspense is cleared.
@@ -7,19 +8,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::enums::{BookKind, EventKind, PaymentPurpose, PaymentStatus};
-use entity::ids::{AccountId, PaymentId, ProcessorId};
+use entity::ids::{AccountId, InvoiceId, PaymentId, ProcessorId};
 use entity::time::UnixMillis;
-use entity::{payment, payment_object, payout};
+use entity::{payment, payout};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, QueryFilter, Set, Unchanged};
+use sea_orm::{EntityTrait, Set};
 
+use super::rows::{self, Links};
 use super::{FoldError, UNMATCHED_WAIT_MS};
-use crate::billing::NewTransfer;
+use crate::billing::{NewTransfer, invoices};
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::error::{Error, Failed};
 use crate::events::NewEvent;
-use crate::payments::books::{Place, Posted, desired, desired_payout};
+use crate::payments::books::{Place, Posted, desired, desired_payout, kept};
 use crate::payments::facts::{
     CurrencyConflict, DisputeFacts, Fact, ObjectId, PaymentFacts, PayoutFacts, merge,
 };
@@ -62,7 +64,9 @@ pub(super) struct Working<'a> {
     operator_id: AccountId,
     now: UnixMillis,
     payments: BTreeMap<PaymentId, Known>,
-    links: BTreeMap<(ProcessorId, String), PaymentId>,
+    links: Links,
+    /// The links as they are stored.
+    stored_links: Links,
     absorbed: Vec<payment::Model>,
     transfers: Vec<NewTransfer>,
 }
@@ -75,21 +79,39 @@ impl<'a> Working<'a> {
             operator_id,
             now,
             payments: BTreeMap::new(),
-            links: BTreeMap::new(),
+            links: Links::new(),
+            stored_links: Links::new(),
             absorbed: Vec::new(),
             transfers: Vec::new(),
         }
+    }
+
+    /// Reads, and locks, the payments that these facts are about, so that adding them asks no more.
+    pub(super) async fn read(&mut self, facts: &[(ProcessorId, &Fact)]) -> Result<(), FoldError> {
+        let of_payments = facts.iter().filter_map(|(endpoint_id, fact)| match fact {
+            Fact::Payment(facts) => Some((*endpoint_id, facts)),
+            Fact::Payout(_) | Fact::BalanceTransaction(_) | Fact::SavedMethod(_) => None,
+        });
+        let (mut objects, mut ids) = (BTreeSet::new(), BTreeSet::new());
+        for (endpoint_id, facts) in of_payments {
+            objects.extend(facts.objects.iter().map(|id| (endpoint_id, id.as_str())));
+            ids.extend(named(facts));
+        }
+        self.stored_links = rows::links(self.tx, &objects).await?;
+        self.links.clone_from(&self.stored_links);
+        ids.extend(self.links.values());
+        self.load(&ids).await
     }
 
     /// Adds a fact; `fresh` is the id of the payment that it makes, if it needs one.
     pub(super) async fn add(
         &mut self,
         endpoint_id: ProcessorId,
-        fact: Fact,
+        fact: &Fact,
         fresh: PaymentId,
     ) -> Result<(), FoldError> {
         match fact {
-            Fact::Payment(facts) => self.add_payment(endpoint_id, *facts, fresh).await,
+            Fact::Payment(facts) => self.add_payment(endpoint_id, facts, fresh).await,
             Fact::Payout(facts) => self.add_payout(endpoint_id, facts).await,
             // The first is for reconciliation, and stands with its payment too; the second is not
             // charged by anything yet.
@@ -100,10 +122,10 @@ impl<'a> Working<'a> {
     async fn add_payment(
         &mut self,
         endpoint_id: ProcessorId,
-        facts: PaymentFacts,
+        facts: &PaymentFacts,
         fresh: PaymentId,
     ) -> Result<(), FoldError> {
-        let found = self.find(endpoint_id, &facts).await?;
+        let found = self.find(endpoint_id, facts);
         let is_unmatched = |id: &PaymentId| {
             self.payments.get(id).is_some_and(|it| it.row.purpose == PaymentPurpose::Unmatched)
         };
@@ -122,70 +144,34 @@ impl<'a> Working<'a> {
             self.links.insert((endpoint_id, object.as_str().to_owned()), target);
         }
         if let Some(known) = self.payments.get_mut(&target) {
-            known.facts = merge(std::mem::take(&mut known.facts), facts);
+            known.facts = merge(std::mem::take(&mut known.facts), facts.clone());
             known.is_touched = true;
         }
         Ok(())
     }
 
-    /// The payments that facts are about, all in memory then.
-    async fn find(
-        &mut self,
-        endpoint_id: ProcessorId,
-        facts: &PaymentFacts,
-    ) -> Result<BTreeSet<PaymentId>, FoldError> {
-        let mut ids: BTreeSet<PaymentId> = BTreeSet::new();
-        let mut asked: Vec<&str> = Vec::new();
-        for object in facts.objects.iter().map(ObjectId::as_str) {
-            match self.links.get(&(endpoint_id, object.to_owned())) {
-                Some(id) => {
-                    ids.insert(*id);
-                }
-                None => asked.push(object),
-            }
-        }
-        if !asked.is_empty() {
-            let rows = payment_object::Entity::find()
-                .filter(payment_object::Column::EndpointId.eq(endpoint_id))
-                .filter(payment_object::Column::ObjectId.is_in(asked))
-                .all(&**self.tx)
-                .await?;
-            for row in rows {
-                // One that was absorbed in this batch stands in `links` under its new payment.
-                let key = (row.endpoint_id, row.object_id);
-                ids.insert(*self.links.entry(key).or_insert(row.payment_id));
-            }
-        }
-        let named = facts.references.iter().filter_map(|text| text.as_str().parse().ok());
-        let named: BTreeSet<PaymentId> = named.collect();
-        let wanted: Vec<_> =
-            ids.union(&named).filter(|id| !self.payments.contains_key(id)).copied().collect();
-        self.load(&wanted).await?;
-        // What names a payment that is not ours, or another processor's, names none.
-        ids.extend(named);
+    /// The payments that facts are about. What names a payment that is not ours, or another
+    /// processor's, names none.
+    fn find(&self, endpoint_id: ProcessorId, facts: &PaymentFacts) -> BTreeSet<PaymentId> {
+        // One that was absorbed in this batch stands in `links` under its new payment.
+        let linked = facts.objects.iter().filter_map(|object| {
+            self.links.get(&(endpoint_id, object.as_str().to_owned())).copied()
+        });
         let is_here = |id: &PaymentId| {
             self.payments.get(id).is_some_and(|it| it.row.endpoint_id == endpoint_id)
         };
-        ids.retain(is_here);
-        Ok(ids)
+        linked.chain(named(facts)).filter(is_here).collect()
     }
 
-    async fn load(&mut self, ids: &[PaymentId]) -> Result<(), FoldError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let rows = payment::Entity::find()
-            .filter(payment::Column::Id.is_in(ids.iter().copied()))
-            .all(&**self.tx)
-            .await?;
-        for row in rows {
+    async fn load(&mut self, ids: &BTreeSet<PaymentId>) -> Result<(), FoldError> {
+        for row in rows::payments(self.tx, ids).await? {
             self.payments.insert(row.id, Known::read(row)?);
         }
         Ok(())
     }
 
     /// Looks at payments again without new facts: time has passed.
-    pub(super) async fn revisit(&mut self, ids: &[PaymentId]) -> Result<(), FoldError> {
+    pub(super) async fn revisit(&mut self, ids: &BTreeSet<PaymentId>) -> Result<(), FoldError> {
         self.load(ids).await?;
         self.payments.values_mut().for_each(|known| known.is_touched = true);
         Ok(())
@@ -211,6 +197,9 @@ impl<'a> Working<'a> {
             version: 0,
             created_at_ms: self.now,
             updated_at_ms: self.now,
+            invoice_id: None,
+            saves_method: false,
+            payment_method_id: None,
         };
         let known = Known {
             row,
@@ -231,11 +220,7 @@ impl<'a> Working<'a> {
             *payment_id = target;
         }
         if !gone.is_new {
-            let rows = payment_object::Entity::find()
-                .filter(payment_object::Column::PaymentId.eq(from))
-                .all(&**self.tx)
-                .await?;
-            for row in rows {
+            for row in rows::objects_of(self.tx, from).await? {
                 self.links.insert((row.endpoint_id, row.object_id), target);
             }
         }
@@ -261,6 +246,7 @@ impl<'a> Working<'a> {
             endpoint_id: row.endpoint_id,
             party,
             subject_id: Some(row.id.0),
+            turn: row.version,
             now: self.now,
             master_key: &self.ctx.master_key,
         }
@@ -269,7 +255,7 @@ impl<'a> Working<'a> {
     async fn add_payout(
         &mut self,
         endpoint_id: ProcessorId,
-        facts: PayoutFacts,
+        facts: &PayoutFacts,
     ) -> Result<(), FoldError> {
         let id = (endpoint_id, facts.id.as_str().to_owned());
         let found = payout::Entity::find_by_id(id.clone()).one(&**self.tx).await?;
@@ -281,13 +267,14 @@ impl<'a> Working<'a> {
         // A payout only moves on: what came late says nothing new.
         let facts = match kept {
             Some(kept) if kept.rank >= facts.rank => kept,
-            _ => facts,
+            _ => facts.clone(),
         };
         let place = Place {
             account_id: self.operator_id,
             endpoint_id,
             party: BookKind::Bank,
             subject_id: None,
+            turn: facts.rank as i32,
             now: self.now,
             master_key: &self.ctx.master_key,
         };
@@ -317,32 +304,43 @@ impl<'a> Working<'a> {
         let mut effects =
             Effects { transfers: std::mem::take(&mut self.transfers), events: Vec::new() };
         let touched = std::mem::take(&mut self.payments).into_values();
+        let (mut new, mut changed) = (Vec::new(), Vec::new());
         for known in touched.filter(|known| known.is_touched) {
-            self.write_payment(known, &mut effects).await?;
+            let is_new = known.is_new;
+            let row = self.settle(known, &mut effects).await?;
+            if is_new { new.push(row) } else { changed.push(row) }
         }
-        self.write_links().await?;
-        for row in &self.absorbed {
-            let id = (row.account_id, row.id);
-            payment::Entity::delete_by_id(id).exec(&**self.tx).await?;
-        }
+        rows::insert_payments(self.tx, &new).await?;
+        rows::update_payments(self.tx, &changed).await?;
+        let changed_links =
+            self.links.iter().filter(|(key, id)| self.stored_links.get(*key) != Some(*id));
+        rows::put_links(self.tx, changed_links).await?;
+        rows::delete_payments(self.tx, &self.absorbed).await?;
         Ok(effects)
     }
 
-    async fn write_payment(&self, known: Known, effects: &mut Effects) -> Result<(), FoldError> {
-        let Known { mut row, facts, mut posted, before, is_new, .. } = known;
+    /// The row of a payment as its facts have it, and what follows from them.
+    async fn settle(
+        &self,
+        known: Known,
+        effects: &mut Effects,
+    ) -> Result<payment::Model, FoldError> {
+        let Known { mut row, facts, mut posted, before, .. } = known;
         let is_unmatched = row.purpose == PaymentPurpose::Unmatched;
         let has_waited = self.now.since(row.created_at_ms) >= UNMATCHED_WAIT_MS;
         let mut status = facts.status();
+        row.version += 1;
+        let mut is_posted = false;
         match desired(&facts, row.currency.parse().ok()) {
             Ok(wanted) if status != PaymentStatus::Conflicting => {
                 if !is_unmatched || has_waited {
                     effects.transfers.extend(self.place(&row).transfers(&mut posted, &wanted));
+                    is_posted = true;
                 }
             }
             Ok(_) | Err(CurrencyConflict) => status = PaymentStatus::Conflicting,
         }
         row.status = status;
-        row.version += 1;
         row.updated_at_ms = self.now;
         row.facts = serde_json::to_string(&facts).map_err(Failed::internal)?;
         row.posted = serde_json::to_string(&posted).map_err(Failed::internal)?;
@@ -350,55 +348,26 @@ impl<'a> Working<'a> {
             row.next_poll_at_ms = row.next_poll_at_ms.filter(|_| !has_waited);
         } else {
             effects.events.extend(self.news(&row, &before, &facts));
+            if let Some(invoice_id) = row.invoice_id.filter(|_| is_posted) {
+                effects.events.extend(self.pay_invoice(&row, invoice_id, &posted).await?);
+            }
             row.next_poll_at_ms = next_poll(&row, &facts, self.now);
         }
-        self.store(row, is_new).await?;
-        Ok(())
+        Ok(row)
     }
 
-    async fn store(&self, row: payment::Model, is_new: bool) -> Result<(), DbErr> {
-        if is_new {
-            let row = payment::ActiveModel::from(row);
-            return payment::Entity::insert(row).exec_without_returning(&**self.tx).await.map(drop);
-        }
-        // Only what folding decides: the rest is written by others at the same time.
-        let change = payment::ActiveModel {
-            account_id: Unchanged(row.account_id),
-            id: Unchanged(row.id),
-            status: Set(row.status),
-            facts: Set(row.facts),
-            posted: Set(row.posted),
-            next_poll_at_ms: Set(row.next_poll_at_ms),
-            version: Set(row.version),
-            updated_at_ms: Set(row.updated_at_ms),
-            ..Default::default()
-        };
-        change.update(&**self.tx).await.map(drop)
-    }
-
-    async fn write_links(&self) -> Result<(), DbErr> {
-        let rows: Vec<_> = self
-            .links
-            .iter()
-            .map(|((endpoint_id, object_id), payment_id)| payment_object::ActiveModel {
-                endpoint_id: Set(*endpoint_id),
-                object_id: Set(object_id.clone()),
-                payment_id: Set(*payment_id),
-            })
-            .collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let key = [payment_object::Column::EndpointId, payment_object::Column::ObjectId];
-        payment_object::Entity::insert_many(rows)
-            .on_conflict(
-                OnConflict::columns(key)
-                    .update_column(payment_object::Column::PaymentId)
-                    .to_owned(),
-            )
-            .exec_without_returning(&**self.tx)
-            .await
-            .map(drop)
+    /// What the ledger has of a payment pays its invoice, as far as something is due of it; the rest
+    /// is the account's credit. In the transaction that posts it, and before: the invoice's row is
+    /// locked before the wallet's.
+    async fn pay_invoice(
+        &self,
+        row: &payment::Model,
+        invoice_id: InvoiceId,
+        posted: &Posted,
+    ) -> Result<Vec<NewEvent>, Failed> {
+        let (account_id, amount) = (row.account_id, kept(posted));
+        let paid = invoices::allocate(self.tx, self.now, account_id, invoice_id, row.id, amount);
+        Ok(paid.await?.map(|allocation| allocation.events).unwrap_or_default())
     }
 
     /// What a subscriber is told of a change.
@@ -440,6 +409,11 @@ impl<'a> Working<'a> {
         };
         kinds.into_iter().map(event).collect()
     }
+}
+
+/// Our ids that the processor gives back to us.
+fn named(facts: &PaymentFacts) -> impl Iterator<Item = PaymentId> {
+    facts.references.iter().filter_map(|text| text.as_str().parse().ok())
 }
 
 fn disputes(facts: &PaymentFacts) -> Vec<(&ObjectId, &DisputeFacts)> {

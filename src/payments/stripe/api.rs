@@ -13,8 +13,9 @@ use entity::ids::PaymentId;
 use serde::Serialize;
 use stripe::{ClientBuilder, CustomizedStripeRequest, IdempotencyKey, StripeError, StripeRequest};
 use stripe_checkout::checkout_session::{
-    CreateCheckoutSession, CreateCheckoutSessionLineItems, CreateCheckoutSessionLineItemsPriceData,
-    CreateCheckoutSessionPaymentIntentData, ProductData,
+    CreateCheckoutSession, CreateCheckoutSessionCustomerCreation, CreateCheckoutSessionLineItems,
+    CreateCheckoutSessionLineItemsPriceData, CreateCheckoutSessionPaymentIntentData,
+    CreateCheckoutSessionPaymentIntentDataSetupFutureUsage, ProductData,
 };
 use stripe_client_core::{RequestBuilder, RequestStrategy, StripeClient, StripeMethod};
 use stripe_core::refund::CreateRefund;
@@ -91,6 +92,8 @@ pub(in crate::payments) struct NewPage<'a> {
     /// What the payer reads.
     pub(in crate::payments) title: &'a str,
     pub(in crate::payments) return_url: &'a str,
+    /// Whether Stripe keeps the means of payment, to be charged without the payer.
+    pub(in crate::payments) saves_method: bool,
 }
 
 /// A payment page.
@@ -179,7 +182,11 @@ impl Api {
         };
         let mut intent = CreateCheckoutSessionPaymentIntentData::new();
         intent.metadata = Some(metadata.clone());
-        let request = CreateCheckoutSession::new()
+        if new.saves_method {
+            use CreateCheckoutSessionPaymentIntentDataSetupFutureUsage::OffSession;
+            intent.setup_future_usage = Some(OffSession);
+        }
+        let mut request = CreateCheckoutSession::new()
             .mode(stripe_shared::CheckoutSessionMode::Payment)
             .line_items(vec![item])
             .metadata(metadata)
@@ -187,6 +194,10 @@ impl Api {
             .client_reference_id(id.clone())
             .success_url(new.return_url)
             .cancel_url(new.return_url);
+        if new.saves_method {
+            // Without a customer Stripe keeps the means of payment for nobody.
+            request = request.customer_creation(CreateCheckoutSessionCustomerCreation::Always);
+        }
         let answer = self.call(request.build(), Some(&id)).await?;
         let root = answer.root();
         let url = need(root.text("/url")?)?;

@@ -20,11 +20,11 @@ enum Layer {
 }
 
 const LAYERS: &[(Layer, &[&str])] = &[
-    (Layer::Base, &["types", "sys", "error", "config"]),
+    (Layer::Base, &["types", "sys", "error", "config", "mail"]),
     (Layer::Platform, &["ctx", "authz", "db", "events", "jobs", "keys", "telemetry"]),
     (Layer::Domain, &["identity", "contacts", "billing", "routing", "senders", "carriers"]),
     (Layer::Orchestrator, &["messages", "payments"]),
-    (Layer::Composer, &["campaigns", "privacy"]),
+    (Layer::Composer, &["campaigns", "privacy", "rollups"]),
     (Layer::Edge, &["graphql", "http"]),
     (Layer::Root, &["app", "cli", "lib", "main"]),
 ];

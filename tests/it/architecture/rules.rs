@@ -227,7 +227,7 @@ fn leaves_stand_alone(file: &SourceFile) -> Vec<String> {
 /// Crates by the beginning of their name, and where they may be used.
 const PLACES: &[(&str, &[&str])] = &[
     ("async_graphql", &["src/graphql/", "src/http/", "tests/"]),
-    ("axum", &["src/http/", "tests/"]),
+    ("axum", &["src/http/", "tests/", "benches/"]),
     ("async_stripe", &["src/payments/stripe/"]),
     ("stripe_", &["src/payments/stripe/"]),
 ];

@@ -211,6 +211,23 @@ pub const FIELDS: &[Field] = &[
     ),
     unnamed("Subscription.messageEvents", To(ReadMessages), EVENTS),
     unnamed("Subscription.billingEvents", To(ReadBilling), BILLING_EVENTS),
+    unnamed(
+        "Subscription.metricsLive",
+        To(ReadMessages),
+        "subscription { metricsLive(minutes: 1) { asOf } }",
+    ),
+    unnamed(
+        "Query.metrics",
+        To(ReadMessages),
+        "{ metrics(input: { from: \"2026-01-05T00:00:00Z\", to: \"2026-01-06T00:00:00Z\" }) \
+         { interval } }",
+    ),
+    unnamed(
+        "Query.breakdown",
+        To(ReadMessages),
+        "{ breakdown(input: { from: \"2026-01-05T00:00:00Z\", to: \"2026-01-06T00:00:00Z\", \
+         by: COUNTRY }) { totals { accepted } } }",
+    ),
     unnamed("Query.billingProfile", To(ReadBilling), "{ billingProfile { legalName } }"),
     unnamed("Query.taxRates", To(ReadAllBilling), "{ taxRates { id } }"),
     unnamed("Query.invoices", To(ReadBilling), "{ invoices { nodes { id } totalCount } }"),
@@ -541,6 +558,20 @@ pub const FIELDS: &[Field] = &[
         To(Pay),
         "mutation { startTopUp(input: { idempotencyKey: \"\", amount: \"1\", currency: \"USD\",
             processor: STRIPE }) { userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.startInvoicePayment",
+        To(Pay),
+        Kind::Invoice,
+        "mutation($id: ID!) { startInvoicePayment(input: { idempotencyKey: \"k\", invoiceId: $id,
+            processor: PAYSTACK }) { payment { id } userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.payInvoice",
+        To(Pay),
+        Kind::Invoice,
+        "mutation($id: ID!) { payInvoice(input: { invoiceId: $id, idempotencyKey: \"k\" }) {
+            invoice { id } userErrors { code } } }",
     ),
     of_platform(
         "Mutation.refundPayment",

@@ -203,7 +203,8 @@ async fn bill(operator: &Ctx, account_id: AccountId) -> (String, String) {
     let line = NewLine { description: "Setup".to_owned(), quantity: amount, amount };
     invoices::add_line(operator, draft.id, line).await.unwrap();
     invoices::finalize(operator, draft.id).await.unwrap();
-    let rate = NewTaxRate { name: "VAT".to_owned(), percentage: amount, country: None };
+    let kind = entity::enums::TaxKind::Sales;
+    let rate = NewTaxRate { name: "VAT".to_owned(), percentage: amount, country: None, kind };
     let rate = invoices::create_tax_rate(operator, rate).await.unwrap();
     (draft.id.to_string(), rate.id.to_string())
 }
@@ -233,6 +234,9 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 3] {
         version: 1,
         created_at_ms: now,
         updated_at_ms: now,
+        invoice_id: None,
+        saves_method: false,
+        payment_method_id: None,
     };
     let told = webhook_event::Model {
         id: platform.ids.next(),

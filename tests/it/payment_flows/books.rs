@@ -17,7 +17,7 @@ use crate::support::{TestHouse, both_stores};
 const ORDERS_STEP: usize = 14;
 
 /// The `n`-th order of a list.
-fn nth_order<T: Clone>(items: &[T], mut n: usize) -> Vec<T> {
+pub fn nth_order<T: Clone>(items: &[T], mut n: usize) -> Vec<T> {
     let mut left = items.to_vec();
     let mut order = Vec::new();
     while !left.is_empty() {
@@ -32,6 +32,12 @@ async fn suspense_rows(house: &TestHouse) -> i64 {
     house
         .value("SELECT COUNT(*) FROM payment WHERE purpose = 2", Vec::<sea_orm::Value>::new())
         .await
+}
+
+/// Webhooks that a person would have to look at.
+async fn put_aside(house: &TestHouse) -> i64 {
+    let sql = "SELECT COUNT(*) FROM webhook_event WHERE state IN (2, 3)";
+    house.value(sql, Vec::<sea_orm::Value>::new()).await
 }
 
 both_stores! {
@@ -82,6 +88,100 @@ both_stores! {
         assert_eq!(sums_of_all(&house).await, sums_of_life());
         assert_eq!(suspense_rows(&house).await, 0);
         verify_ledger(&world).await;
+    }
+
+    async fn money_of_nobody_that_proves_to_be_of_one_payment_is_booked_once(house: TestHouse) {
+        let world = World::new(&house).await;
+        let id = world.start(25_000_000, "USD").await;
+        let intent = |number: u8, metadata: Value| {
+            event(&format!("evt_Joined{number}"), "payment_intent.succeeded", json!({
+                "id": "pi_Joined", "amount": 2500, "amount_received": 2500,
+                "amount_capturable": 0, "currency": "usd", "status": "succeeded",
+                "metadata": metadata,
+            }))
+        };
+        // Nothing in these says that they belong together.
+        world.take(&intent(1, json!({}))).await;
+        world.take(&event("evt_Joined2", "refund.created", json!({
+            "id": "re_Joined", "amount": 500, "currency": "usd", "charge": "ch_Joined",
+            "status": "succeeded",
+        }))).await;
+        world.fold().await;
+        house.hand.advance(std::time::Duration::from_secs(3_700));
+        payments::settle_unmatched(&world.system()).await.expect("settles");
+        let suspense = std::collections::BTreeMap::from([
+            (BookKind::Suspense, 20_000_000), (BookKind::Clearing, -20_000_000),
+        ]);
+        assert_eq!(sums_of_all(&house).await, suspense);
+        assert_eq!(suspense_rows(&house).await, 2);
+        world.take(&event("evt_Joined3", "charge.succeeded", json!({
+            "id": "ch_Joined", "amount": 2500, "amount_captured": 2500, "amount_refunded": 500,
+            "currency": "usd", "payment_intent": "pi_Joined", "status": "succeeded",
+        }))).await;
+        world.fold().await;
+        assert_eq!(put_aside(&house).await, 0);
+        assert_eq!(suspense_rows(&house).await, 1, "one absorbed the other");
+        assert_eq!(sums_of_all(&house).await, suspense);
+        world.take(&intent(4, json!({ "heliograph_payment_id": id.to_string() }))).await;
+        world.fold().await;
+        assert_eq!((put_aside(&house).await, suspense_rows(&house).await), (0, 0));
+        let customer = sums_of_all(&house).await.get(&BookKind::Customer).copied();
+        assert_eq!(customer, Some(20_000_000));
+        assert_eq!(sums_about(&house, id).await, sums_of_all(&house).await);
+        verify_ledger(&world).await;
+    }
+
+    async fn an_amount_that_comes_back_to_what_it_was_is_booked_again(house: TestHouse) {
+        let world = World::new(&house).await;
+        let id = world.start(25_000_000, "USD").await;
+        // Of two accounts of a line the greater stays, and its fee need not be greater.
+        for (number, gross, fee) in [(1, -1_000, 1_500), (2, -900, 0), (3, -800, 1_500)] {
+            let told = event(&format!("evt_Turn{number}"), "charge.dispute.updated", json!({
+                "id": "dp_Turn", "amount": 1000, "currency": "usd", "status": "needs_response",
+                "payment_intent": "pi_Turn",
+                "metadata": { "heliograph_payment_id": id.to_string() },
+                "balance_transactions": [{
+                    "id": "txn_Turn", "amount": gross, "fee": fee, "net": gross - fee,
+                    "currency": "usd", "reporting_category": "dispute",
+                }],
+            }));
+            world.take(&told).await;
+            world.fold().await;
+            assert_eq!(put_aside(&house).await, 0);
+            let fees = sums_about(&house, id).await.get(&BookKind::ProcessorFees).copied();
+            assert_eq!(fees.unwrap_or_default(), i64::from(-fee) * 10_000, "turn {number}");
+        }
+        verify_ledger(&world).await;
+    }
+
+    async fn one_that_cannot_be_folded_holds_up_no_other(house: TestHouse) {
+        let world = World::new(&house).await;
+        let mut ids = Vec::new();
+        for n in 0..9 {
+            let id = world.start(25_000_000, "USD").await;
+            world.take(&life(&format!("Many{n}"), id)[0]).await;
+            ids.push(id);
+        }
+        // Its facts were written by a program that knew more than this one.
+        let broken = "UPDATE webhook_event SET facts = '[{\"what\":\"is this\"}]' \
+            WHERE event_id = 'evt_Many4x1'";
+        house.execute(broken, Vec::<sea_orm::Value>::new()).await;
+        assert_eq!(world.fold().await, 9);
+        for (n, id) in ids.iter().enumerate() {
+            let customer = sums_about(&house, *id).await.get(&BookKind::Customer).copied();
+            assert_eq!(customer, (n != 4).then_some(25_000_000), "payment {n}");
+        }
+        let attempts = "SELECT attempts FROM webhook_event WHERE state = 0";
+        let no_values = Vec::<sea_orm::Value>::new;
+        assert_eq!(house.value::<i32>(attempts, no_values()).await, 1);
+        assert_eq!(world.fold().await, 0, "it waits");
+        for _ in 0..20 {
+            house.hand.advance(std::time::Duration::from_secs(3_600));
+            world.fold().await;
+        }
+        assert_eq!(put_aside(&house).await, 1);
+        let dead = "SELECT attempts FROM webhook_event WHERE state = 3";
+        assert_eq!(house.value::<i32>(dead, no_values()).await, 10);
     }
 
     async fn a_crash_after_any_statement_changes_nothing(house: TestHouse) {

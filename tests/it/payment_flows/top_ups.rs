@@ -18,6 +18,7 @@ fn top_up(key: &str, amount: i64) -> NewTopUp {
         amount: Micros(amount),
         currency: "USD".parse().expect("a currency"),
         processor: ProcessorKind::Stripe,
+        saves_method: false,
     }
 }
 

@@ -139,6 +139,9 @@ impl World {
             version: 1,
             created_at_ms: now,
             updated_at_ms: now,
+            invoice_id: None,
+            saves_method: false,
+            payment_method_id: None,
         };
         let id = row.id;
         let row = &row;

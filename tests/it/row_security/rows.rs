@@ -63,6 +63,9 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO ledger_transfer VALUES ('{a}', 'USD', 0, 1, '{a}', 0, 'k', '', NULL, 0, 0, '')",
     "INSERT INTO ledger_entry VALUES ('{a}', 'USD', 0, 1, 0, 0, '', 1, 1)",
     "INSERT INTO usage_day VALUES ('{a}', 'USD', 0, 0, 'GB', 0, 0, 1, 1, 0)",
+    "INSERT INTO rollup VALUES ('{a}', 60, 1, 0, false, 'GB', '{a}', '{a}', 'Bells', 0, 'USD', 0, '', \
+     1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, NULL, NULL)",
+    "INSERT INTO rollup_cursor VALUES ('{a}', 1)",
     "INSERT INTO voucher_batch VALUES ('{a}', 'USD', 1, 1, 0, 0)",
     "INSERT INTO voucher VALUES ('\\x{hex}', '{a}', '{a}', 'k', 0)",
     "INSERT INTO voucher_throttle VALUES ('{a}', 0, 0, 0)",
@@ -71,7 +74,10 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO processor_endpoint VALUES ('{a}', 0, '{simple}', '', NULL, NULL, NULL, true, 0, 1, \
      0, 0)",
     "INSERT INTO payment VALUES ('{a}', '{a}', 0, '{a}', 0, 'USD', 0, NULL, '', '', NULL, NULL, 0, \
-     NULL, false, 1, 0, 0)",
+     NULL, false, 1, 0, 0, NULL, false, NULL)",
+    "INSERT INTO payment_method VALUES ('{a}', '{a}', '{a}', 'c', '{a}', 0, NULL, NULL)",
+    "INSERT INTO automatic_top_up VALUES ('{a}', '{a}', 'USD', 0, 1, NULL, 0, NULL, 0, 0, 0, 1, 0, \
+     0)",
     "INSERT INTO billing_account VALUES ('{a}', 'USD', 0, NULL, 1, 0, 0)",
     "INSERT INTO billing_profile VALUES ('{a}', 'A', '1', NULL, 'C', NULL, NULL, 'GB', 'a@b', 1, \
      0, 0)",

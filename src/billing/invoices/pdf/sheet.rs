@@ -40,7 +40,7 @@ static FONT: LazyLock<Option<Font>> = LazyLock::new(|| {
 
 /// Why there is no PDF: a fault of ours.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DrawError {
+pub(in crate::billing::invoices) enum DrawError {
     /// The font that is compiled in cannot be read.
     #[error("the font cannot be read")]
     Font,
@@ -54,16 +54,16 @@ pub(super) enum DrawError {
 
 /// A line of the table.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cells {
-    pub(super) text: String,
-    pub(super) quantity: String,
-    pub(super) price: String,
-    pub(super) amount: String,
+pub(in crate::billing::invoices) struct Cells {
+    pub(in crate::billing::invoices) text: String,
+    pub(in crate::billing::invoices) quantity: String,
+    pub(in crate::billing::invoices) price: String,
+    pub(in crate::billing::invoices) amount: String,
 }
 
 /// A row of the page.
 #[derive(Clone, Debug)]
-pub(super) enum Row {
+pub(in crate::billing::invoices) enum Row {
     Blank,
     Rule,
     Title(String),
@@ -72,34 +72,34 @@ pub(super) enum Row {
 }
 
 impl Row {
-    pub(super) const fn blank() -> Self {
+    pub(in crate::billing::invoices) const fn blank() -> Self {
         Self::Blank
     }
 
-    pub(super) const fn rule() -> Self {
+    pub(in crate::billing::invoices) const fn rule() -> Self {
         Self::Rule
     }
 
-    pub(super) const fn title(text: String) -> Self {
+    pub(in crate::billing::invoices) const fn title(text: String) -> Self {
         Self::Title(text)
     }
 
-    pub(super) const fn text(text: String) -> Self {
+    pub(in crate::billing::invoices) const fn text(text: String) -> Self {
         Self::Text(text)
     }
 
-    pub(super) const fn cells(cells: Cells) -> Self {
+    pub(in crate::billing::invoices) const fn cells(cells: Cells) -> Self {
         Self::Cells(cells)
     }
 
     /// A sum below the table.
-    pub(super) fn sum(text: String, amount: String) -> Self {
+    pub(in crate::billing::invoices) fn sum(text: String, amount: String) -> Self {
         Self::Cells(Cells { text, amount, ..Cells::default() })
     }
 }
 
 /// The file of these rows.
-pub(super) fn draw(title: &str, rows: &[Row]) -> Result<Vec<u8>, DrawError> {
+pub(in crate::billing::invoices) fn draw(title: &str, rows: &[Row]) -> Result<Vec<u8>, DrawError> {
     let font = FONT.as_ref().ok_or(DrawError::Font)?;
     let mut document = Document::new();
     document.set_metadata(Metadata::new().title(title.to_owned()));

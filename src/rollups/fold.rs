@@ -1,0 +1,290 @@
+//! Folds the event log into the roll-ups.
+//!
+//! What is new is read outside any transaction, since the log never changes: the events, the rows of
+//! their messages, and of messages that were counted before their earlier events. Then one
+//! transaction moves the cursors by compare-and-set and adds the sums. Whoever loses the race, or is
+//! killed on the way, has changed nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use entity::enums::{EventKind, MessageStatus};
+use entity::ids::AccountId;
+use entity::time::UnixMillis;
+use sea_orm::{DbErr, QueryResult};
+use uuid::Uuid;
+
+use super::model::Kind;
+use super::store::{self, Behind};
+use super::timeline::{Facts, Step, Tally, accepted_at};
+use crate::ctx::Ctx;
+use crate::db::{Bulk, BulkColumn, BulkType, Db, TransactionError};
+use crate::types::money::Micros;
+
+/// Events of one transaction, over all accounts: what is held in memory, some megabytes.
+const EVENTS_MAX: i64 = 10_000;
+/// Accounts looked at by one statement, and folded by one transaction.
+const ACCOUNTS_MAX: u64 = 500;
+
+/// Folds all that the logs hold. Returns how many events.
+///
+/// # Errors
+/// The store's own; what was committed before stays.
+pub async fn fold(ctx: &Ctx) -> Result<u64, DbErr> {
+    let mut folded = 0;
+    loop {
+        let pass = fold_all_accounts(ctx).await?;
+        folded += pass.events;
+        // What comes during a pass waits for the next run, unless there is much of it.
+        if !pass.is_cut_short {
+            return Ok(folded);
+        }
+    }
+}
+
+/// What a walk through all accounts did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pass {
+    events: u64,
+    /// An account has more than fits into a transaction.
+    is_cut_short: bool,
+}
+
+/// Each account in its turn gets at most a transaction's worth, so that one with much to fold does
+/// not keep the others waiting.
+async fn fold_all_accounts(ctx: &Ctx) -> Result<Pass, DbErr> {
+    let mut pass = Pass::default();
+    let mut after = AccountId(Uuid::nil());
+    loop {
+        let behind = store::behind(&ctx.db, after, ACCOUNTS_MAX).await?;
+        let Some(last) = behind.last() else { return Ok(pass) };
+        after = last.account_id;
+        pass.is_cut_short |= behind.iter().any(|it| it.last - it.folded > EVENTS_MAX);
+        for batch in batches(&behind) {
+            pass.events += fold_batch(ctx, &batch).await?;
+        }
+    }
+}
+
+/// Cuts what is behind into transactions of [`EVENTS_MAX`]; of each account at most so many.
+fn batches(behind: &[Behind]) -> Vec<Vec<Behind>> {
+    let mut batches: Vec<Vec<Behind>> = Vec::new();
+    let mut room = 0;
+    for it in behind {
+        let taken = Behind { last: it.last.min(it.folded + EVENTS_MAX), ..*it };
+        let events = taken.last - taken.folded;
+        match batches.last_mut().filter(|_| events <= room) {
+            Some(batch) => batch.push(taken),
+            None => {
+                batches.push(vec![taken]);
+                room = EVENTS_MAX;
+            }
+        }
+        room -= events;
+    }
+    batches
+}
+
+/// Ends a transaction that found a cursor elsewhere.
+enum Abandoned {
+    Overtaken,
+    Store(DbErr),
+}
+
+impl From<DbErr> for Abandoned {
+    fn from(error: DbErr) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl TransactionError for Abandoned {
+    fn store_error(&self) -> Option<&DbErr> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Overtaken => None,
+        }
+    }
+}
+
+/// Folds one transaction's worth. Says how many events; none if another worker did.
+async fn fold_batch(ctx: &Ctx, batch: &[Behind]) -> Result<u64, DbErr> {
+    let tally = &tally(&ctx.db, batch).await?;
+    let now = ctx.clock.now();
+    let settings = &ctx.settings.metrics;
+    let written = ctx
+        .db
+        .write(|tx| async move {
+            if !store::move_cursors(&tx, batch).await? {
+                return Err(Abandoned::Overtaken);
+            }
+            store::write(&tx, settings, now, tally).await?;
+            Ok(())
+        })
+        .await;
+    match written {
+        Ok(()) => {
+            let events = batch.iter().map(|it| it.last - it.folded).sum::<i64>();
+            Ok(u64::try_from(events).unwrap_or_default())
+        }
+        Err(Abandoned::Overtaken) => {
+            tracing::debug!("another worker folded the same events");
+            Ok(0)
+        }
+        Err(Abandoned::Store(error)) => Err(error),
+    }
+}
+
+type Subject = (AccountId, Uuid);
+
+/// Adds up what the logs tell between the cursors and the ends of the batch.
+async fn tally(db: &Db, batch: &[Behind]) -> Result<Tally, DbErr> {
+    let new = read_new(db, batch).await?;
+    let messages = read_messages(db, new.keys().copied()).await?;
+    let began_before = new
+        .iter()
+        .filter(|(_, steps)| steps.first().is_some_and(|step| step.version > 1))
+        .map(|(subject, _)| *subject);
+    let before = read_before(db, batch, began_before).await?;
+    let mut tally = Tally::default();
+    for (subject, steps) in &new {
+        // Only a message that is gone with its account leaves its events behind.
+        let Some(facts) = messages.get(subject) else { continue };
+        tally.add(facts, before.get(subject).into_iter().flatten(), steps);
+    }
+    Ok(tally)
+}
+
+const WINDOW_COLUMNS: &[BulkColumn] = &[
+    BulkColumn::new("account_id", BulkType::Uuid),
+    BulkColumn::new("folded", BulkType::BigInt),
+    BulkColumn::new("last", BulkType::BigInt),
+];
+
+const STEP: &str = "event.account_id, event.subject_id, event.status, event.version, \
+    event.error_code, event.occurred_at_ms";
+
+async fn read_new(db: &Db, batch: &[Behind]) -> Result<BTreeMap<Subject, Vec<Step>>, DbErr> {
+    let mut rows = Bulk::new(WINDOW_COLUMNS);
+    for it in batch {
+        rows.push([it.account_id.0.into(), it.folded.into(), it.last.into()]);
+    }
+    let sql = format!(
+        "SELECT {STEP} FROM rows CROSS JOIN event WHERE event.account_id = rows.account_id \
+         AND event.seq > rows.folded AND event.seq <= rows.last AND event.kind = {kind} \
+         ORDER BY event.account_id, event.seq",
+        kind = EventKind::MessageStatusChanged.code(),
+    );
+    steps_by_subject(&rows.read(db, &sql, Vec::new()).await?)
+}
+
+const BEFORE_COLUMNS: &[BulkColumn] = &[
+    BulkColumn::new("account_id", BulkType::Uuid),
+    BulkColumn::new("subject_id", BulkType::Uuid),
+    BulkColumn::new("folded", BulkType::BigInt),
+];
+
+/// What was told of these messages before the batch.
+async fn read_before(
+    db: &Db,
+    batch: &[Behind],
+    subjects: impl Iterator<Item = Subject>,
+) -> Result<BTreeMap<Subject, Vec<Step>>, DbErr> {
+    let folded: HashMap<AccountId, i64> =
+        batch.iter().map(|it| (it.account_id, it.folded)).collect();
+    let mut rows = Bulk::new(BEFORE_COLUMNS);
+    for (account_id, subject_id) in subjects {
+        let folded = folded.get(&account_id).copied().unwrap_or_default();
+        rows.push([account_id.0.into(), subject_id.into(), folded.into()]);
+    }
+    let sql = format!(
+        "SELECT {STEP} FROM rows CROSS JOIN event WHERE event.account_id = rows.account_id \
+         AND event.subject_id = rows.subject_id AND event.seq <= rows.folded \
+         ORDER BY event.account_id, event.subject_id, event.seq",
+    );
+    steps_by_subject(&rows.read(db, &sql, Vec::new()).await?)
+}
+
+fn steps_by_subject(rows: &[QueryResult]) -> Result<BTreeMap<Subject, Vec<Step>>, DbErr> {
+    let mut steps: BTreeMap<Subject, Vec<Step>> = BTreeMap::new();
+    for row in rows {
+        let subject = (row.try_get("", "account_id")?, row.try_get("", "subject_id")?);
+        let status: i16 = row.try_get("", "status")?;
+        let status = MessageStatus::from_code(status)
+            .ok_or_else(|| DbErr::Type(format!("an event with status {status}")))?;
+        steps.entry(subject).or_default().push(Step {
+            status,
+            version: row.try_get("", "version")?,
+            error_code: row.try_get("", "error_code")?,
+            at: row.try_get::<UnixMillis>("", "occurred_at_ms")?,
+        });
+    }
+    Ok(steps)
+}
+
+const ID_COLUMNS: &[BulkColumn] =
+    &[BulkColumn::new("account_id", BulkType::Uuid), BulkColumn::new("id", BulkType::Uuid)];
+
+async fn read_messages(
+    db: &Db,
+    subjects: impl Iterator<Item = Subject>,
+) -> Result<HashMap<Subject, Facts>, DbErr> {
+    let mut rows = Bulk::new(ID_COLUMNS);
+    for (account_id, id) in subjects {
+        rows.push([account_id.0.into(), id.into()]);
+    }
+    let sql = "SELECT message.account_id, message.id, message.is_test, message.country, \
+        message.carrier_id, message.route_id, message.sender, message.class, message.currency, \
+        message.purse, message.parts, message.unit_price_nanos, message.price_micros, \
+        message.charged_micros, message.charged_version FROM rows CROSS JOIN message \
+        WHERE message.account_id = rows.account_id AND message.id = rows.id";
+    let rows = rows.read(db, sql, Vec::new()).await?;
+    rows.iter()
+        .map(|row| Ok(((row.try_get("", "account_id")?, row.try_get("", "id")?), facts(row)?)))
+        .collect()
+}
+
+fn facts(row: &QueryResult) -> Result<Facts, DbErr> {
+    let kind = Kind {
+        is_test: row.try_get("", "is_test")?,
+        country: row.try_get("", "country")?,
+        carrier_id: row.try_get("", "carrier_id")?,
+        route_id: row.try_get("", "route_id")?,
+        sender: row.try_get("", "sender")?,
+        class: row.try_get("", "class")?,
+        currency: row.try_get("", "currency")?,
+        purse: row.try_get("", "purse")?,
+    };
+    Ok(Facts {
+        account_id: row.try_get("", "account_id")?,
+        accepted_at: accepted_at(row.try_get("", "id")?),
+        kind: Arc::new(kind),
+        parts: row.try_get("", "parts")?,
+        unit_price: row.try_get("", "unit_price_nanos")?,
+        price: Micros(row.try_get("", "price_micros")?),
+        charged: row.try_get::<Option<i64>>("", "charged_micros")?.map(Micros),
+        charged_version: row.try_get("", "charged_version")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn behind(account: u128, folded: i64, last: i64) -> Behind {
+        Behind { account_id: AccountId(Uuid::from_u128(account)), folded, last }
+    }
+
+    #[test]
+    fn batches_are_full_and_share_what_is_too_much() {
+        let all = [behind(1, 0, 9_000), behind(2, 5, 905), behind(3, 0, 500), behind(4, 0, 40_000)];
+        let cut = batches(&all);
+        assert_eq!(
+            cut,
+            [
+                vec![behind(1, 0, 9_000), behind(2, 5, 905)],
+                vec![behind(3, 0, 500)],
+                vec![behind(4, 0, EVENTS_MAX)],
+            ]
+        );
+    }
+}
