@@ -47,11 +47,11 @@ pub enum Condition {
     /// Its person consented in just this scope, and did not withdraw.
     Consented(ScopeRef),
     /// A message to it that was accepted at or after this time was delivered.
-    DeliveredSince(UnixMillis),
+    DeliveredFrom(UnixMillis),
     /// It wrote at or after this time.
-    RepliedSince(UnixMillis),
+    RepliedFrom(UnixMillis),
     /// It was made at or after this time.
-    CreatedSince(UnixMillis),
+    CreatedFrom(UnixMillis),
 }
 
 /// A test of a value.
@@ -127,9 +127,9 @@ impl Condition {
             Self::List(_)
             | Self::Suppressed(_)
             | Self::Consented(_)
-            | Self::DeliveredSince(_)
-            | Self::RepliedSince(_)
-            | Self::CreatedSince(_) => Ok(()),
+            | Self::DeliveredFrom(_)
+            | Self::RepliedFrom(_)
+            | Self::CreatedFrom(_) => Ok(()),
         }
     }
 
@@ -261,7 +261,7 @@ fn write(account_id: AccountId, condition: &Condition, values: &mut Vec<Value>) 
                  AND w.scope_value = e.scope_value AND w.id > e.id))"
             )
         }
-        Condition::DeliveredSince(time) => {
+        Condition::DeliveredFrom(time) => {
             values.push(first_uuid_at(*time).into());
             format!(
                 "EXISTS (SELECT 1 FROM message m WHERE m.account_id = contact.account_id \
@@ -269,14 +269,14 @@ fn write(account_id: AccountId, condition: &Condition, values: &mut Vec<Value>) 
                 MessageStatus::Delivered.code()
             )
         }
-        Condition::RepliedSince(time) => {
+        Condition::RepliedFrom(time) => {
             // Carriers write the phone's number with a plus sign or without.
             values.push(first_uuid_at(*time).into());
             "EXISTS (SELECT 1 FROM inbound_message i WHERE i.account_id = contact.account_id \
              AND i.sender IN (contact.number, substr(contact.number, 2)) AND i.id >= ?)"
                 .to_owned()
         }
-        Condition::CreatedSince(time) => {
+        Condition::CreatedFrom(time) => {
             values.push(first_uuid_at(*time).into());
             "(contact.id >= ?)".to_owned()
         }
@@ -354,9 +354,9 @@ mod tests {
                 Condition::Suppressed(ScopeRef::Account),
                 Condition::Consented(ScopeRef::Sender("Acme".to_owned())),
             ]),
-            Condition::DeliveredSince(UnixMillis(1)),
-            Condition::RepliedSince(UnixMillis(1)),
-            Condition::CreatedSince(UnixMillis(1)),
+            Condition::DeliveredFrom(UnixMillis(1)),
+            Condition::RepliedFrom(UnixMillis(1)),
+            Condition::CreatedFrom(UnixMillis(1)),
             Condition::Any(Vec::new()),
         ]);
         assert_eq!(condition.check(), Ok(()));

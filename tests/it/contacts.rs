@@ -229,10 +229,10 @@ both_stores! {
             (json!({ "any": [{ "tag": "b" }, { "listId": list }] }), "12"),
             (json!({ "all": [] }), "1234"),
             (json!({ "any": [] }), ""),
-            (json!({ "deliveredSince": "2026-01-01T00:00:00Z" }), ""),
-            (json!({ "repliedSince": "2026-01-01T00:00:00Z" }), ""),
-            (json!({ "createdSince": "2026-01-01T00:00:00Z" }), "1234"),
-            (json!({ "createdSince": "2027-01-01T00:00:00Z" }), ""),
+            (json!({ "deliveredFrom": "2026-01-01T00:00:00Z" }), ""),
+            (json!({ "repliedFrom": "2026-01-01T00:00:00Z" }), ""),
+            (json!({ "createdFrom": "2026-01-01T00:00:00Z" }), "1234"),
+            (json!({ "createdFrom": "2027-01-01T00:00:00Z" }), ""),
         ];
         for (place, (condition, expected)) in rows.into_iter().enumerate() {
             let found = world.found(json!({ "condition": condition })).await;
