@@ -188,7 +188,7 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX consent_event_number ON consent_event (account_id, number_mac, id)",
     "CREATE UNIQUE INDEX suppression_id ON suppression (account_id, id)",
     "CREATE INDEX auto_reply_pending ON auto_reply (inbound_message_id) WHERE state = 0",
-    "CREATE INDEX auto_reply_message ON auto_reply (account_id, message_id) WHERE message_id IS NOT NULL",
+    "CREATE UNIQUE INDEX auto_reply_message ON auto_reply (account_id, message_id) WHERE message_id IS NOT NULL",
     "CREATE INDEX auto_reply_phone ON auto_reply (account_id, recipient, created_at_ms)",
     "CREATE INDEX auto_reply_created ON auto_reply (created_at_ms)",
     // A thread: what a phone wrote.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::consent::ScopeRef;
 use super::model::{AttributeValue, is_plain, valid_tag};
+use crate::db::Store;
 
 /// Conditions in one tree, itself included.
 const CONDITIONS_MAX: usize = 50;
@@ -198,9 +199,18 @@ impl AttributeTest {
 
 /// The condition as an expression over a row of `contact`, with its values in order. Whoever selects
 /// names the account there.
-pub(super) fn sql(account_id: AccountId, condition: &Condition) -> (String, Vec<Value>) {
+pub(super) fn sql(
+    store: Store,
+    account_id: AccountId,
+    condition: &Condition,
+) -> (String, Vec<Value>) {
     let mut values = Vec::new();
     let text = write(account_id, condition, &mut values);
+    // SeaORM puts its own numbers in the place of these; it knows each store's sign alone.
+    let text = match store {
+        Store::Sqlite => text,
+        Store::Postgres => text.replace('?', "$"),
+    };
     (text, values)
 }
 
@@ -360,8 +370,10 @@ mod tests {
             Condition::Any(Vec::new()),
         ]);
         assert_eq!(condition.check(), Ok(()));
-        let (text, values) = sql(AccountId(Uuid::from_u128(1)), &condition);
-        assert_eq!(text.matches('?').count(), values.len(), "{text}");
+        for (store, sign) in [(Store::Sqlite, '?'), (Store::Postgres, '$')] {
+            let (text, values) = sql(store, AccountId(Uuid::from_u128(1)), &condition);
+            assert_eq!(text.matches(sign).count(), values.len(), "{text}");
+        }
         let stored = serde_json::to_string(&condition).unwrap();
         assert_eq!(serde_json::from_str::<Condition>(&stored).unwrap(), condition);
     }

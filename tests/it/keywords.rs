@@ -177,7 +177,7 @@ both_stores! {
         for (word, action, answer, code) in [
             ("menu", "ANSWER", json!("x"), "WORD_TAKEN"),
             ("!!", "ANSWER", json!("x"), "INVALID_WORD"),
-            (&"x".repeat(31), "ANSWER", json!("x"), "INVALID_WORD"),
+            ("x".repeat(31).as_str(), "ANSWER", json!("x"), "INVALID_WORD"),
             ("stop", "ANSWER", json!("x"), "RESERVED_WORD"),
             ("hours", "ANSWER", Value::Null, "INVALID_ANSWER"),
             ("hours", "ANSWER", json!(" "), "INVALID_ANSWER"),

@@ -153,7 +153,7 @@ both_stores! {
             let payer = Arc::new(Payer::with(&house, 10_000 * PART).await);
             let tables = Arc::new(Payer::tables(&house).await);
             let mut carrier = scripted_carrier::start(&house, takes_all);
-            let number = |n: usize| format!("+49151123{round:02}{n:03}");
+            let number = move |n: usize| format!("+49151123{round:02}{n:03}");
             let senders: Vec<_> = (0..3usize)
                 .map(|sender| {
                     let (ctx, tables) = (payer.ctx.clone(), Arc::clone(&tables));
