@@ -249,8 +249,10 @@ impl App {
     fn start_worker(&mut self) {
         let jobs = self.jobs.clone();
         self.work.run("jobs", |stop| async move { jobs.run(stop).await });
-        let (platform, jobs) = (Arc::clone(&self.platform), self.jobs.clone());
-        self.work.run("payments", |stop| payments::fold_when_rung(platform, jobs, stop));
+        for (name, rung) in [("payments", payments::FOLD), ("hints", payments::ASK)] {
+            let (platform, jobs) = (Arc::clone(&self.platform), self.jobs.clone());
+            self.work.run(name, |stop| payments::run_when_rung(rung, platform, jobs, stop));
+        }
         let platform = Arc::clone(&self.platform);
         self.work.run("carriers", |stop| async move {
             let factory = carriers::factory(Arc::clone(&platform));

@@ -1,7 +1,7 @@
 //! E-mail: hands messages to a server over SMTP. Knows no business words and keeps nothing; whoever
 //! sends decides what a failure means. The only place that speaks SMTP.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use entity::time::UnixMillis;
 use lettre::message::header::ContentType;
@@ -105,7 +105,7 @@ impl Mailer {
             Duration::from_millis(u64::try_from(mail.written_at.0).unwrap_or_default());
         let mut message = Message::builder()
             .message_id(Some(format!("<{}@{domain}>", mail.message_id)))
-            .date(SystemTime::from(UNIX_EPOCH + since_1970))
+            .date(UNIX_EPOCH + since_1970)
             .from(self.from.clone())
             .subject(mail.subject);
         for address in &mail.to {

@@ -491,6 +491,21 @@ stored_enum! {
 }
 
 stored_enum! {
+    /// How a payment is started.
+    PaymentFlow {
+        /// The processor makes a page, and the payer is led there.
+        HostedPage = 0,
+        /// The processor makes an intent, and a form of the processor's on the client's own page
+        /// pays it.
+        Intent = 1,
+        /// The processor asks the payer's phone.
+        PhonePrompt = 2,
+        /// The operator has the processor make it, and gives our id as its reference.
+        Reference = 3,
+    }
+}
+
+stored_enum! {
     /// What a payment is for.
     PaymentPurpose {
         /// Money for the balance.

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::enums::{PaymentPurpose, PaymentStatus};
+use crate::enums::{PaymentFlow, PaymentPurpose, PaymentStatus};
 use crate::ids::{AccountId, InvoiceId, PaymentId, PaymentMethodId, ProcessorId};
 use crate::time::UnixMillis;
 
@@ -54,6 +54,8 @@ pub struct Model {
     pub saves_method: bool,
     /// What was charged without the payer, of an automatic top-up.
     pub payment_method_id: Option<PaymentMethodId>,
+    /// How it is started.
+    pub flow: PaymentFlow,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

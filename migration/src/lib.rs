@@ -11,6 +11,7 @@ mod m20261122_000004_create_price_plans;
 mod m20261122_000005_create_invoices;
 mod m20261122_000006_create_payments;
 mod m20261122_000007_create_payment_methods;
+mod m20261122_000008_add_payment_flow;
 mod m20261122_000009_collect_invoices;
 mod m20261122_000010_create_contacts;
 mod m20261122_000011_create_rollups;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_create_invoices::Migration),
             Box::new(m20261122_000006_create_payments::Migration),
             Box::new(m20261122_000007_create_payment_methods::Migration),
+            Box::new(m20261122_000008_add_payment_flow::Migration),
             Box::new(m20261122_000009_collect_invoices::Migration),
             Box::new(m20261122_000010_create_contacts::Migration),
             Box::new(m20261122_000011_create_rollups::Migration),

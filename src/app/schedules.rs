@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::payments::FOLD;
+use super::payments::{ASK, FOLD};
 use crate::billing::{Prices, invoices, plans};
 use crate::contacts;
 use crate::ctx::Platform;
@@ -79,10 +79,13 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
         }),
         // Beside the doorbell, which wakes it at once.
         Schedule::new(
-            FOLD,
+            FOLD.job,
             Duration::from_secs(1),
             |ctx| async move { payments::fold(&ctx).await },
         ),
+        Schedule::new(ASK.job, Duration::from_secs(5), |ctx| async move {
+            payments::ask_hints(&ctx).await
+        }),
         Schedule::new("payments.sweep_events", Duration::from_secs(300), |ctx| async move {
             payments::sweep_events(&ctx).await
         }),

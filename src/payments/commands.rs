@@ -6,10 +6,13 @@ use entity::payment::{Column, Entity, Model};
 use entity::{processor_endpoint, webhook_event};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, Set};
 
+use super::api::ApiError;
 use super::endpoints::api_key;
 use super::facts::{Money, PaymentFacts};
-use super::inbox::{Told, letters, record};
-use super::stripe::api::{Api, ApiError, is_chargeable};
+use super::hints;
+use super::inbox::{HINT_ONLY, Told, letters, record};
+use super::processor::Processor;
+use super::stripe::api::Api;
 use crate::authz::Action;
 use crate::ctx::Ctx;
 use crate::error::{Error, Failed};
@@ -19,8 +22,6 @@ use crate::types::money::Micros;
 
 /// Characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 100;
-/// Why a webhook cannot be tried again: nothing would be different.
-const FINAL_REASONS: [&str; 1] = ["HINT_ONLY"];
 
 /// A refund to be made.
 #[derive(Clone, Debug)]
@@ -81,7 +82,10 @@ pub async fn refund(ctx: &Ctx, new: NewRefund) -> Result<Model, Error<RefundReje
     let amount_micros = new.amount.map_or(left, |amount| amount.0);
     let amount = Money { currency: totals.currency, amount_micros };
     // Under a key that was used before, nothing may be left: the processor knows the key.
-    if amount_micros <= 0 || amount_micros > totals.captured_micros || !is_chargeable(amount) {
+    if amount_micros <= 0
+        || amount_micros > totals.captured_micros
+        || !Processor::Stripe.is_chargeable(amount)
+    {
         return refused(RefundRejection::InvalidAmount);
     }
     let endpoint = processor_endpoint::Entity::find_by_id(row.endpoint_id);
@@ -119,7 +123,8 @@ pub enum RetryRejection {
     NotRetryable,
 }
 
-/// Has a parked or dead webhook folded again. Idempotent.
+/// Has a parked or dead webhook folded again, or its processor asked again where it is a hint.
+/// Idempotent.
 ///
 /// # Errors
 /// [`RetryRejection`], or a failure.
@@ -131,18 +136,26 @@ pub async fn retry_webhook(
     let found = webhook_event::Entity::find_by_id(id).one(ctx.db.reader()).await?;
     let row = found.ok_or(Error::Rejected(RetryRejection::NotFound))?;
     let is_open = matches!(row.state, WebhookState::Parked | WebhookState::Dead);
-    let is_final = row.reason.as_deref().is_some_and(|it| FINAL_REASONS.contains(&it));
-    if !is_open || is_final || row.facts == "[]" {
+    let reason = row.reason.as_deref().unwrap_or_default();
+    // Nothing would be different: the processor is asked anyway, or nothing of it is known.
+    if !is_open || reason == HINT_ONLY || row.facts == "[]" {
         return Err(Error::Rejected(RetryRejection::NotRetryable));
     }
     let now = ctx.clock.now();
+    // A hint is never folded: its processor is asked again.
+    let (state, reason) = if hints::REASONS.contains(&reason) {
+        (WebhookState::Parked, Some(HINT_ONLY.to_owned()))
+    } else {
+        (WebhookState::Received, None)
+    };
+    let kept = &reason;
     ctx.db
         .write(|tx| async move {
             let change = webhook_event::ActiveModel {
-                state: Set(WebhookState::Received),
+                state: Set(state),
                 attempts: Set(0),
                 next_at_ms: Set(now),
-                reason: Set(None),
+                reason: Set(kept.clone()),
                 ..Default::default()
             };
             webhook_event::Entity::update_many()
@@ -154,11 +167,5 @@ pub async fn retry_webhook(
         .await
         .map_err(|error: DbErr| Failed::from(error))?;
     ctx.doorbell.ring(Topic::Webhooks);
-    Ok(webhook_event::Model {
-        state: WebhookState::Received,
-        attempts: 0,
-        next_at_ms: now,
-        reason: None,
-        ..row
-    })
+    Ok(webhook_event::Model { state, attempts: 0, next_at_ms: now, reason, ..row })
 }

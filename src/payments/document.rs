@@ -37,6 +37,18 @@ impl Document {
         if document.0.is_object() { Ok(document) } else { Err(Unreadable::NotJson) }
     }
 
+    /// Parses the answer of an API, which may be a list: then `""` points to it.
+    ///
+    /// # Errors
+    ///
+    /// What is neither a JSON object nor a list.
+    pub(super) fn parse_any(bytes: &[u8]) -> Result<Self, Unreadable> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|_| Unreadable::NotJson)?;
+        let document = Self(value);
+        let is_container = document.0.is_object() || document.0.is_array();
+        if is_container { Ok(document) } else { Err(Unreadable::NotJson) }
+    }
+
     /// The whole of it.
     pub(super) fn root(&self) -> Object<'_> {
         Object(&self.0)

@@ -16,6 +16,7 @@ use sea_orm::{
 };
 use tokio::sync::{Mutex, watch};
 
+use super::mpesa;
 use super::processor::{EndpointSecrets, Processor};
 use crate::authz::Action;
 use crate::ctx::{Ctx, Platform};
@@ -51,7 +52,8 @@ pub struct NewProcessor {
 /// Why a processor cannot be connected or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProcessorRejection {
-    /// A secret or key is empty, too long, or has blanks or controls in it.
+    /// A secret or key is empty, too long, has blanks or controls in it, or has not the parts that
+    /// its processor's has.
     #[error("a secret or key has 1 to {SECRET_CHARS_MAX} visible characters")]
     InvalidSecret,
     /// Not an http or https address.
@@ -78,6 +80,10 @@ pub async fn add_processor(
     ctx.actor.require(Action::ManageProcessors)?;
     ensure_secret(&new.secret)?;
     new.api_key.as_ref().map(ensure_secret).transpose()?;
+    let is_mpesa = new.kind == ProcessorKind::MPesa;
+    if new.api_key.as_ref().is_some_and(|key| is_mpesa && !mpesa::api::are_keys(key)) {
+        return Err(Error::Rejected(ProcessorRejection::InvalidSecret));
+    }
     let base_url = new.base_url.map(|url| valid_base_url(&url)).transpose()?;
     let (id, now): (ProcessorId, _) = (ctx.ids.next(), ctx.clock.now());
     let row = Model {
@@ -168,11 +174,18 @@ pub fn path(row: &Model) -> String {
 
 /// The processors that payments can be started with and that can be asked, oldest first.
 pub(super) async fn callable(ctx: &Ctx, kind: ProcessorKind) -> Result<Vec<Model>, DbErr> {
+    let mut rows = all_callable(ctx).await?;
+    rows.retain(|row| row.kind == kind);
+    Ok(rows)
+}
+
+/// The processors of every kind that can be asked, oldest first; at most [`PROCESSORS_MAX`].
+pub(super) async fn all_callable(ctx: &Ctx) -> Result<Vec<Model>, DbErr> {
     Entity::find()
-        .filter(Column::Kind.eq(kind))
         .filter(Column::Enabled.eq(true))
         .filter(Column::SealedApiKey.is_not_null())
         .order_by_asc(Column::Id)
+        .limit(PROCESSORS_MAX)
         .all(ctx.db.reader())
         .await
 }
@@ -180,6 +193,11 @@ pub(super) async fn callable(ctx: &Ctx, kind: ProcessorKind) -> Result<Vec<Model
 /// The key of a processor's API, opened.
 pub(super) fn api_key(platform: &Platform, row: &Model) -> Result<Option<SecretText>, Failed> {
     row.sealed_api_key.as_deref().map(|sealed| open(platform, row.id, sealed)).transpose()
+}
+
+/// What a processor's webhooks are signed with, opened.
+pub(super) fn secret(platform: &Platform, row: &Model) -> Result<SecretText, Failed> {
+    open(platform, row.id, &row.sealed_secret)
 }
 
 fn ensure_secret(secret: &SecretText) -> Result<(), Error<ProcessorRejection>> {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::endpoints::Endpoints;
-use super::facts::Fact;
+use super::facts::{EventId, Fact};
 use super::processor::{Delivery, Refusal, Unreadable, Verified, receive};
 use super::raw_body::RawBody;
 use crate::ctx::{Ctx, Platform};
@@ -34,8 +34,8 @@ const WAITING_MAX: usize = 4_096;
 /// Webhooks in one commit: a few milliseconds of work for either store.
 const GROUP_MAX: usize = 500;
 
-/// Signed as a hint only: the processor would have to be asked.
-const HINT_ONLY: &str = "HINT_ONLY";
+/// Parked until the processor was asked: what came was not signed.
+pub(super) const HINT_ONLY: &str = "HINT_ONLY";
 
 /// What came to an address.
 pub struct Post<'a> {
@@ -132,7 +132,9 @@ impl Inbox {
                     processor.id = %endpoint.id, reason = reason.code(),
                     "a genuine webhook cannot be read; it is parked"
                 );
-                Ok(received.unreadable(reason, &body_mac))
+                // Its hash is all its id; in letters, so that no digits come about by chance.
+                let event_id = format!("mac:{}", letters(&body_mac));
+                Ok(received.unreadable(reason, event_id, Some(body_mac.to_vec())))
             }
             Err(Refusal::BadSignature | Refusal::Stale) => {
                 count(name, "refused");
@@ -229,13 +231,18 @@ impl Received {
         })
     }
 
-    /// Nothing of it is known but its hash, in letters so that no digits come about by chance.
-    fn unreadable(self, reason: Unreadable, body_mac: &[u8]) -> NewEvent {
+    /// Nothing of it is known but its id.
+    fn unreadable(
+        self,
+        reason: Unreadable,
+        event_id: String,
+        body_mac: Option<Vec<u8>>,
+    ) -> NewEvent {
         NewEvent {
             id: self.id,
             endpoint_id: self.endpoint_id,
-            event_id: format!("mac:{}", letters(body_mac)),
-            body_mac: Some(body_mac.to_vec()),
+            event_id,
+            body_mac,
             event_type: "unreadable".to_owned(),
             facts: "[]".to_owned(),
             state: WebhookState::Parked,
@@ -256,6 +263,8 @@ pub(super) fn letters(bytes: &[u8]) -> String {
 pub(super) enum Told {
     /// An event of its list.
     Event(Box<Verified>),
+    /// An event of its list that cannot be read, by its id as it is written.
+    Unreadable(String, Unreadable),
     /// The state of an object. Its id here is a hash of the facts: the same state is kept once.
     Facts(Vec<Fact>),
 }
@@ -275,6 +284,14 @@ pub(super) async fn record(
         let received = Received { id: ctx.ids.next(), endpoint_id, now };
         events.push(match told {
             Told::Event(verified) => received.verified(*verified, None)?,
+            Told::Unreadable(id, reason) => {
+                let event_id = match EventId::try_from(id.clone()) {
+                    Ok(id) => id.as_str().to_owned(),
+                    Err(_) => letters(&ctx.master_key.hash(Purpose::WebhookBody, id.as_bytes())),
+                };
+                // Not its own id: a later version may be able to read it.
+                received.unreadable(reason, format!("unreadable:{event_id}"), None)
+            }
             Told::Facts(facts) => {
                 let facts = serde_json::to_string(&facts).map_err(Failed::internal)?;
                 let hash = ctx.master_key.hash(Purpose::WebhookBody, facts.as_bytes());
@@ -306,7 +323,9 @@ async fn keep(platform: &Platform, events: &[NewEvent]) -> Result<(), DbErr> {
             "a webhook came again under its id with another body; the first one counts"
         );
     }
-    if events.iter().any(|event| event.state == WebhookState::Received) {
+    let wakes =
+        |event: &NewEvent| event.state == WebhookState::Received || event.reason == Some(HINT_ONLY);
+    if events.iter().any(wakes) {
         platform.doorbell.ring(Topic::Webhooks);
     }
     Ok(())

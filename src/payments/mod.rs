@@ -14,16 +14,19 @@
 //! - No free text leaves the projection, and no id that reads as a card number.
 //! - Facts merge in any order and any number of times to the same result, so neither the order of
 //!   webhooks nor their repetition matters; the status is computed from the merged facts.
-//! - What came unsigned, or with a token that never changes, is a hint: the processor is asked
-//!   before anything is credited.
+//! - What came unsigned, or with a token that never changes, is a hint: [`ask_hints`] asks the
+//!   processor, and only its answer is credited.
 
+mod api;
 mod books;
 mod commands;
 mod endpoints;
 pub mod facts;
 mod fold;
+mod hints;
 mod inbox;
 pub mod mpesa;
+mod opening;
 pub mod paymongo;
 pub mod paystack;
 pub mod processor;
@@ -45,10 +48,11 @@ pub use endpoints::{
     add_processor, path, processor, processors, rotate_secret,
 };
 pub use fold::{fold, settle_unmatched};
+pub use hints::ask_hints;
 pub use inbox::{Inbox, Post, Reception, Writer};
 pub use queries::{count_payments, count_webhooks, facts, payment, payments, webhook, webhooks};
 pub use start::{
-    InvoicePaymentRejection, NewInvoicePayment, NewTopUp, TOP_UP_MICROS_MAX, TopUpRejection,
-    start_invoice_payment, start_top_up,
+    InvoicePaymentRejection, NewInvoicePayment, NewTopUp, StartedPayment, TOP_UP_MICROS_MAX,
+    TopUpRejection, start_invoice_payment, start_top_up,
 };
 pub use sweeps::{poll_payments, purge_inbox, sweep_events};

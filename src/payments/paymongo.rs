@@ -2,6 +2,8 @@
 //! for test mode and in `li` for live mode. Source: docs.paymongo.com (webhooks, and the list of
 //! events); refunds, fees and the parts of a checkout session are from memory.
 
+pub(super) mod api;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Object, need};
@@ -96,6 +98,14 @@ fn resource(object: Object<'_>) -> Result<PaymentFacts, Unreadable> {
     match need(object.text("/type")?)? {
         "payment" => payment(&mut facts, object)?,
         "refund" => refund(&mut facts, object)?,
+        "payment_intent" => {
+            let id = need(object.id("/id", INTENT)?)?;
+            for paid in attributes.objects("/payments")? {
+                payment(&mut facts, paid)?;
+            }
+            facts.objects.insert(id.clone());
+            facts.intents.entry(id).or_default();
+        }
         "checkout_session" | "link" => {
             let id = need(object.id("/id", SESSION)?)?;
             for paid in attributes.objects("/payments")? {

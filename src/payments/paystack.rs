@@ -3,12 +3,15 @@
 //! once. Source: paystack.com/docs/payments/webhooks; the shapes of refunds and disputes are from
 //! memory.
 
+pub(super) mod api;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Object, need};
 use super::facts::{
-    AttemptFacts, AttemptOutcome, DisputeFacts, DisputeRank, EventId, Fact, IdForm, IntentFacts,
-    ObjectId, PaymentFacts, PaymentReference, RefundFacts, RefundRank, Scale, mac_as_id, scale_of,
+    AttemptFacts, AttemptOutcome, DisputeFacts, DisputeRank, EventId, Fact, FailureClass, IdForm,
+    IntentFacts, ObjectId, PaymentFacts, PaymentReference, RefundFacts, RefundRank, Scale,
+    mac_as_id, scale_of,
 };
 use super::processor::{
     Delivery, Event, EventType, Processor, Refusal, Trust, Unreadable, Verified, WebhookProcessor,
@@ -88,18 +91,36 @@ fn references(reference: Option<&ObjectId>, object: Object<'_>) -> BTreeSet<Paym
 
 /// Keyed by our reference, since refunds and disputes name no other id of the payment.
 fn charge(data: Object<'_>) -> Result<(ObjectId, PaymentFacts), Unreadable> {
-    let own = need(id(data, "/id")?)?;
-    let reference = need(id(data, "/reference")?)?;
-    let amount = scale(data)?.amount(need(data.integer("/amount")?)?)?;
     if need(data.text("/status")?)? != "success" {
         return Err(Unreadable::BadStatus);
     }
-    let attempt = AttemptFacts { outcome: AttemptOutcome::Succeeded, failure: None };
+    transaction(data)
+}
+
+/// A transaction as the API shows it, whatever became of it. Source:
+/// paystack.com/docs/payments/verify-payments (statuses).
+fn transaction(data: Object<'_>) -> Result<(ObjectId, PaymentFacts), Unreadable> {
+    let own = need(id(data, "/id")?)?;
+    let reference = need(id(data, "/reference")?)?;
+    let amount = scale(data)?.amount(need(data.integer("/amount")?)?)?;
+    let none = scale(data)?.amount(0)?;
+    let outcome = match need(data.text("/status")?)? {
+        "success" | "reversed" => Some(AttemptOutcome::Succeeded),
+        "ongoing" | "pending" | "processing" | "queued" => Some(AttemptOutcome::Pending),
+        "failed" => Some(AttemptOutcome::Failed),
+        // The payer has not tried, and still may.
+        "abandoned" => None,
+        _ => return Err(Unreadable::BadStatus),
+    };
+    let is_collected = outcome == Some(AttemptOutcome::Succeeded);
+    let failure = (outcome == Some(AttemptOutcome::Failed)).then_some(FailureClass::Other);
+    let attempt = outcome.map(|outcome| (own.clone(), AttemptFacts { outcome, failure }));
+    let collected = if is_collected { amount } else { none };
     let intent = IntentFacts {
         requested: amount.into(),
-        authorized: amount.into(),
-        captured: amount.into(),
-        attempts: BTreeMap::from([(own.clone(), attempt)]),
+        authorized: collected.into(),
+        captured: collected.into(),
+        attempts: attempt.into_iter().collect(),
         ..Default::default()
     };
     let facts = PaymentFacts {
@@ -131,6 +152,22 @@ fn refund(data: Object<'_>) -> Result<(ObjectId, PaymentFacts), Unreadable> {
         (Some(own), _) | (None, Some(own)) => own,
         (None, None) => reference.clone(),
     };
+    let refund = refund_facts(data)?;
+    let facts = PaymentFacts {
+        references: references(Some(&reference), data),
+        objects: BTreeSet::from([reference]),
+        refunds: BTreeMap::from([(own.clone(), refund)]),
+        ..Default::default()
+    };
+    Ok((own, facts))
+}
+
+/// A refund as the API lists it, by its id.
+fn read_refund(data: Object<'_>) -> Result<(ObjectId, RefundFacts), Unreadable> {
+    Ok((need(id(data, "/id")?)?, refund_facts(data)?))
+}
+
+fn refund_facts(data: Object<'_>) -> Result<RefundFacts, Unreadable> {
     let amount = scale(data)?.amount(need(written_amount(data, "/amount")?)?)?;
     let rank = match need(data.text("/status")?)? {
         "pending" | "processing" => RefundRank::Pending,
@@ -139,13 +176,7 @@ fn refund(data: Object<'_>) -> Result<(ObjectId, PaymentFacts), Unreadable> {
         "failed" => RefundRank::Failed,
         _ => return Err(Unreadable::BadStatus),
     };
-    let facts = PaymentFacts {
-        references: references(Some(&reference), data),
-        objects: BTreeSet::from([reference]),
-        refunds: BTreeMap::from([(own.clone(), RefundFacts { rank, amount: amount.into() })]),
-        ..Default::default()
-    };
-    Ok((own, facts))
+    Ok(RefundFacts { rank, amount: amount.into() })
 }
 
 /// Paystack takes the money when a dispute ends against us.

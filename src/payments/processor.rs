@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::document::Document;
-use super::facts::{EventId, Fact};
+use super::facts::{EventId, Fact, Money, scale_of};
 use super::raw_body::RawBody;
 use super::{mpesa, paymongo, paystack, stripe, xendit};
 use crate::types::secret::SecretText;
@@ -71,6 +71,13 @@ impl Processor {
             Self::Xendit => "xendit",
             Self::MPesa => "mpesa",
         }
+    }
+
+    /// Whether it takes such an amount at all: above zero, and not finer than its unit.
+    pub(super) fn is_chargeable(self, amount: Money) -> bool {
+        let scale = scale_of(self, amount.currency.as_str());
+        let units = scale.ok().and_then(|scale| scale.units_of(amount.amount_micros));
+        units.is_some_and(|units| units > 0)
     }
 
     /// How its webhooks are verified and read.

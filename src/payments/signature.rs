@@ -1,7 +1,7 @@
 //! What the processors' signatures have in common: MACs compared in constant time, one header and
 //! not two, a time that is near. Which header, and what is signed, is each processor's own.
 
-use data_encoding::HEXLOWER_PERMISSIVE;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use entity::time::UnixMillis;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
@@ -9,6 +9,7 @@ use sha2::{Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::processor::{EndpointSecrets, Refusal};
+use crate::types::secret::SecretText;
 
 /// How far a signed time may lie from now, either way, in milliseconds. Stripe's own libraries'
 /// default; PayMongo's documentation advises the same.
@@ -81,15 +82,26 @@ pub(super) fn verify_any(
         .collect();
     let mut matched = Choice::from(0);
     for secret in secrets.all() {
-        let expected = match algorithm {
-            Algorithm::HmacSha256 => mac::<Hmac<Sha256>>(secret.expose().as_bytes(), parts),
-            Algorithm::HmacSha512 => mac::<Hmac<Sha512>>(secret.expose().as_bytes(), parts),
-        };
+        let expected = algorithm.mac(secret, parts);
         for candidate in &candidates {
             matched |= expected.ct_eq(candidate);
         }
     }
     if bool::from(matched) { Ok(()) } else { Err(Refusal::BadSignature) }
+}
+
+impl Algorithm {
+    fn mac(self, secret: &SecretText, parts: &[&[u8]]) -> Vec<u8> {
+        match self {
+            Self::HmacSha256 => mac::<Hmac<Sha256>>(secret.expose().as_bytes(), parts),
+            Self::HmacSha512 => mac::<Hmac<Sha512>>(secret.expose().as_bytes(), parts),
+        }
+    }
+}
+
+/// The MAC of the parts, in hex: for what we sign ourselves.
+pub(super) fn hex_mac(algorithm: Algorithm, secret: &SecretText, parts: &[&[u8]]) -> String {
+    HEXLOWER.encode(&algorithm.mac(secret, parts))
 }
 
 fn mac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {

@@ -1,19 +1,18 @@
-//! Starting a payment on a processor's page: into the balance, or of an invoice.
+//! Starting a payment: into the balance, or of an invoice.
 //!
 //! The payment's row is committed before the processor is called, and its id is the processor's
 //! idempotency key: a crash between them leaves a row that the sweep asks for.
 
-use entity::enums::{InvoiceKind, InvoiceStatus, PaymentPurpose, PaymentStatus, ProcessorKind};
+use entity::enums::{InvoiceKind, PaymentFlow, PaymentPurpose, PaymentStatus, ProcessorKind};
 use entity::ids::{AccountId, InvoiceId, ProcessorId};
 use entity::payment::{ActiveModel, Column, Entity, Model};
-use entity::{invoice, processor_endpoint};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::commands::IDEMPOTENCY_KEY_CHARS_MAX;
-use super::endpoints::{api_key, callable};
+use super::endpoints::callable;
 use super::facts::Money;
-use super::inbox::{Told, record};
-use super::stripe::api::{Api, ApiError, NewPage, is_chargeable};
+use super::opening::{go_on, own_invoice};
+use super::processor::Processor;
 use super::sweeps::first_poll_at;
 use crate::authz::{Action, Actor};
 use crate::billing::{self, invoices};
@@ -21,12 +20,12 @@ use crate::ctx::Ctx;
 use crate::error::{Error, Failed, violated_constraint};
 use crate::keys::Purpose;
 use crate::types::money::{Currency, Micros};
+use crate::types::phone::PhoneNumber;
+use crate::types::secret::SecretText;
 
 /// The most that one top-up may be, in millionths of the currency's main unit: below a billion, as
 /// every amount, and what Stripe charges at once in most currencies (eight digits in minor units).
 pub const TOP_UP_MICROS_MAX: i64 = 999_999_990_000;
-/// What the payer of a top-up reads on the processor's page.
-const TOP_UP_TITLE: &str = "Account balance";
 
 /// A top-up to be started.
 #[derive(Clone, Debug)]
@@ -41,6 +40,20 @@ pub struct NewTopUp {
     pub processor: ProcessorKind,
     /// Whether the means of payment is kept for later.
     pub saves_method: bool,
+    /// How; `None`: as is usual with the processor.
+    pub flow: Option<PaymentFlow>,
+    /// Whose phone the processor asks, where it asks one. It is not kept.
+    pub phone: Option<String>,
+}
+
+/// A payment that was started.
+#[derive(Debug)]
+pub struct StartedPayment {
+    /// The payment.
+    pub row: Model,
+    /// What the processor's form on the client's own page pays with, where it is started so. It is
+    /// not kept.
+    pub client_secret: Option<SecretText>,
 }
 
 /// Why a top-up was not started.
@@ -61,6 +74,12 @@ pub enum TopUpRejection {
     /// No such processor is connected, or none that payments can be started with.
     #[error("this processor is not connected")]
     NoProcessor,
+    /// The processor's payments are not started so, or means of payment not kept so.
+    #[error("payments through this processor are not started so")]
+    OtherFlow,
+    /// A phone is to be asked, and its number is missing; or the other way around.
+    #[error("the payer's phone number goes with a prompt on it, and with nothing else")]
+    InvalidPhone,
     /// The processor said no.
     #[error("the processor refused the payment")]
     Refused,
@@ -144,37 +163,67 @@ fn rejected<R: From<Unstarted>>(error: Error<Unstarted>) -> Error<R> {
     }
 }
 
-/// Starts a top-up: keeps the payment, then has the processor make a page for the payer. The same
-/// key gives the same payment.
+/// How a processor's payments are started, the usual way first.
+const fn flows(processor: ProcessorKind) -> &'static [PaymentFlow] {
+    match processor {
+        ProcessorKind::Stripe => &[PaymentFlow::HostedPage, PaymentFlow::Intent],
+        ProcessorKind::Paystack | ProcessorKind::PayMongo | ProcessorKind::Xendit => {
+            &[PaymentFlow::Reference]
+        }
+        ProcessorKind::MPesa => &[PaymentFlow::PhonePrompt],
+    }
+}
+
+/// Starts a top-up: keeps the payment, then has the processor make a page or an intent for the
+/// payer, or ask the payer's phone. The same key gives the same payment, and asks no phone twice.
 ///
 /// # Errors
 /// [`TopUpRejection`]; [`Failed::Unavailable`] if the processor cannot be reached: the payment is
 /// kept, and the same key goes on with it.
-pub async fn start_top_up(ctx: &Ctx, new: NewTopUp) -> Result<Model, Error<TopUpRejection>> {
+pub async fn start_top_up(
+    ctx: &Ctx,
+    new: NewTopUp,
+) -> Result<StartedPayment, Error<TopUpRejection>> {
     let account_id = ctx.actor.require_in_account(Action::Pay)?;
-    let started = Started {
+    let refused = |why| Err(Error::Rejected(why));
+    let phone = new.phone.as_deref().map(|text| PhoneNumber::parse(text, None)).transpose();
+    let phone = phone.map_err(|_| Error::Rejected(TopUpRejection::InvalidPhone))?;
+    let usual = flows(new.processor)[0];
+    let flow = new.flow.unwrap_or(usual);
+    let requested = Requested {
         key: checked_key(new.idempotency_key).map_err(rejected)?,
         input: format!(
-            "{}/{}/{}{}",
+            "{}/{}/{}{}{}{}",
             new.amount.0,
             new.currency,
             new.processor.code(),
-            if new.saves_method { "/kept" } else { "" }
+            if new.saves_method { "/kept" } else { "" },
+            if flow == usual { String::new() } else { format!("/{}", flow.code()) },
+            phone.as_ref().map_or("", PhoneNumber::e164)
         ),
     };
     let amount = Money { currency: new.currency, amount_micros: new.amount.0 };
-    if !is_payable(amount) {
-        return Err(Error::Rejected(TopUpRejection::InvalidAmount));
+    if !is_payable(amount, new.processor) {
+        return refused(TopUpRejection::InvalidAmount);
     }
     if billing::terms(ctx, account_id).await?.currency != new.currency {
-        return Err(Error::Rejected(TopUpRejection::OtherCurrency));
+        return refused(TopUpRejection::OtherCurrency);
+    }
+    // A page alone asks the payer whether the means of payment may be kept.
+    let is_possible = flows(new.processor).contains(&flow);
+    if !is_possible || (new.saves_method && flow != PaymentFlow::HostedPage) {
+        return refused(TopUpRejection::OtherFlow);
+    }
+    if phone.is_some() != (flow == PaymentFlow::PhonePrompt) {
+        return refused(TopUpRejection::InvalidPhone);
     }
     let endpoint_id = endpoint_of(ctx, new.processor).await.map_err(rejected)?;
     let row = Model {
         saves_method: new.saves_method,
+        flow,
         ..blank(ctx, account_id, endpoint_id, PaymentPurpose::TopUp, amount)
     };
-    begin(ctx, started.of(ctx, row)).await.map_err(rejected)
+    begin(ctx, requested.of(ctx, row), phone.as_ref()).await.map_err(rejected)
 }
 
 /// Starts a payment of an invoice of the caller's account, as a top-up is started. What is collected
@@ -189,7 +238,7 @@ pub async fn start_invoice_payment(
 ) -> Result<Model, Error<InvoicePaymentRejection>> {
     use InvoicePaymentRejection as Rejection;
     let account_id = ctx.actor.require_in_account(Action::Pay)?;
-    let started = Started {
+    let requested = Requested {
         key: checked_key(new.idempotency_key).map_err(rejected)?,
         input: format!(
             "{}/{}/{}{}",
@@ -200,8 +249,8 @@ pub async fn start_invoice_payment(
         ),
     };
     // What was started is gone on with, whatever became of the invoice.
-    if let Some(row) = started.find(ctx, account_id).await.map_err(rejected)? {
-        return open_page(ctx, row).await.map_err(rejected);
+    if let Some(row) = requested.find(ctx, account_id).await.map_err(rejected)? {
+        return go_on(ctx, row, None).await.map(|started| started.row).map_err(rejected);
     }
     let found = own_invoice(ctx, account_id, new.invoice_id).await?;
     let invoice = found.ok_or(Error::Rejected(Rejection::InvoiceNotFound))?;
@@ -211,8 +260,12 @@ pub async fn start_invoice_payment(
     }
     let currency = invoice.currency.parse().map_err(Failed::internal)?;
     let amount = Money { currency, amount_micros: new.amount.unwrap_or(due).0 };
-    if amount.amount_micros > due.0 || !is_payable(amount) {
+    if amount.amount_micros > due.0 || !is_payable(amount, new.processor) {
         return Err(Error::Rejected(Rejection::InvalidAmount));
+    }
+    // Invoices are paid on a page.
+    if flows(new.processor)[0] != PaymentFlow::HostedPage {
+        return Err(Error::Rejected(Rejection::NoProcessor));
     }
     let endpoint_id = endpoint_of(ctx, new.processor).await.map_err(rejected)?;
     let row = Model {
@@ -220,25 +273,15 @@ pub async fn start_invoice_payment(
         invoice_id: Some(invoice.id),
         ..blank(ctx, account_id, endpoint_id, PaymentPurpose::Invoice, amount)
     };
-    begin(ctx, started.of(ctx, row)).await.map_err(rejected)
+    let started = begin(ctx, requested.of(ctx, row), None).await.map_err(rejected)?;
+    Ok(started.row)
 }
 
-async fn own_invoice(
-    ctx: &Ctx,
-    account_id: AccountId,
-    id: InvoiceId,
-) -> Result<Option<invoice::Model>, DbErr> {
-    invoice::Entity::find_by_id((account_id, id))
-        .filter(invoice::Column::Status.ne(InvoiceStatus::Draft))
-        .one(ctx.db.reader())
-        .await
-}
-
-fn is_payable(amount: Money) -> bool {
+fn is_payable(amount: Money, processor: ProcessorKind) -> bool {
     let in_range = (1..=TOP_UP_MICROS_MAX).contains(&amount.amount_micros);
     in_range
         && invoices::is_payable(Micros(amount.amount_micros), amount.currency)
-        && is_chargeable(amount)
+        && Processor::of(processor).is_chargeable(amount)
 }
 
 fn checked_key(key: String) -> Result<String, Error<Unstarted>> {
@@ -251,17 +294,8 @@ fn checked_key(key: String) -> Result<String, Error<Unstarted>> {
 
 /// The endpoint that a payment is started at.
 async fn endpoint_of(ctx: &Ctx, processor: ProcessorKind) -> Result<ProcessorId, Error<Unstarted>> {
-    // Only Stripe's pages are made here so far.
     let everywhere = ctx.acting_as(Actor::System);
-    let endpoint = match processor {
-        ProcessorKind::Stripe => {
-            callable(&everywhere, ProcessorKind::Stripe).await?.into_iter().next()
-        }
-        ProcessorKind::Paystack
-        | ProcessorKind::PayMongo
-        | ProcessorKind::Xendit
-        | ProcessorKind::MPesa => None,
-    };
+    let endpoint = callable(&everywhere, processor).await?.into_iter().next();
     endpoint.map(|it| it.id).ok_or(Error::Rejected(Unstarted::NoProcessor))
 }
 
@@ -296,16 +330,17 @@ pub(super) fn blank(
         invoice_id: None,
         saves_method: false,
         payment_method_id: None,
+        flow: PaymentFlow::HostedPage,
     }
 }
 
 /// The client's key, and what it asks for under it.
-struct Started {
+struct Requested {
     key: String,
     input: String,
 }
 
-impl Started {
+impl Requested {
     fn mac(&self, ctx: &Ctx) -> Vec<u8> {
         ctx.master_key.hash(Purpose::Idempotency, self.input.as_bytes()).to_vec()
     }
@@ -343,8 +378,12 @@ async fn find(
     Ok(found)
 }
 
-/// Keeps a new payment, or finds the one under its key, and opens its page.
-async fn begin(ctx: &Ctx, row: Model) -> Result<Model, Error<Unstarted>> {
+/// Keeps a new payment, or finds the one under its key, and has its processor start it.
+async fn begin(
+    ctx: &Ctx,
+    row: Model,
+    phone: Option<&PhoneNumber>,
+) -> Result<StartedPayment, Error<Unstarted>> {
     let inserted = &row;
     let kept = ctx
         .db
@@ -353,92 +392,21 @@ async fn begin(ctx: &Ctx, row: Model) -> Result<Model, Error<Unstarted>> {
             Entity::insert(row).exec_without_returning(&*tx).await.map(drop)
         })
         .await;
-    let row = match kept {
-        Ok(()) => row,
+    match kept {
+        Ok(()) => go_on(ctx, row, phone).await,
         Err(error) if is_key_taken(&error) => {
             let key = row.idempotency_key.as_deref().unwrap_or_default();
             let found = find(ctx, row.account_id, key, row.input_mac.as_deref()).await?;
-            found.ok_or(Error::Rejected(Unstarted::KeyReused))?
+            let found = found.ok_or(Error::Rejected(Unstarted::KeyReused))?;
+            // A phone is asked once: the processor knows no key.
+            go_on(ctx, found, None).await
         }
-        Err(error) => return Err(error.into()),
-    };
-    open_page(ctx, row).await
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn is_key_taken(error: &DbErr) -> bool {
     violated_constraint(error).is_some_and(|name| {
         name.contains("payment_idempotency_unique") || name.contains("payment.idempotency_key")
     })
-}
-
-/// Has the page of a kept payment made, if it needs one.
-async fn open_page(ctx: &Ctx, row: Model) -> Result<Model, Error<Unstarted>> {
-    if row.redirect_url.is_some() || row.status != PaymentStatus::Open {
-        return Ok(row);
-    }
-    // Processors and what they tell are the installation's, not the account's.
-    let ctx = &ctx.acting_as(Actor::System);
-    let endpoint = processor_endpoint::Entity::find_by_id(row.endpoint_id);
-    let endpoint = endpoint.one(ctx.db.reader()).await?;
-    let endpoint = endpoint.ok_or(Error::Rejected(Unstarted::NoProcessor))?;
-    let key = api_key(ctx, &endpoint)?.ok_or(Error::Rejected(Unstarted::NoProcessor))?;
-    let api = Api::new(&key, endpoint.base_url.as_deref()).map_err(Failed::internal)?;
-    match make_page(ctx, &api, &row).await {
-        Ok(url) => Ok(Model { redirect_url: Some(url), ..row }),
-        Err(ApiError::Refused(status)) => {
-            tracing::warn!(payment.id = %row.id, status, "a processor refused a payment");
-            Err(Error::Rejected(Unstarted::Refused))
-        }
-        Err(error) => Err(Failed::Unavailable(Box::new(error)).into()),
-    }
-}
-
-/// What the payer reads on the page. It stays the same for a payment, as all that the processor's
-/// idempotency key stands for.
-async fn title_of(ctx: &Ctx, row: &Model) -> Result<String, DbErr> {
-    let Some(invoice_id) = row.invoice_id else { return Ok(TOP_UP_TITLE.to_owned()) };
-    let found = own_invoice(ctx, row.account_id, invoice_id).await?;
-    let number = found.and_then(|invoice| invoice.number);
-    Ok(number.map_or_else(|| "Invoice".to_owned(), |number| format!("Invoice {number}")))
-}
-
-/// Has the processor make the payment's page and keeps its address. The processor gives the same
-/// page for the same payment.
-pub(super) async fn make_page(ctx: &Ctx, api: &Api, row: &Model) -> Result<String, ApiError> {
-    let currency = row.currency.parse().map_err(|_| ApiError::Misconfigured)?;
-    let title = title_of(ctx, row).await.map_err(|error| {
-        tracing::warn!(payment.id = %row.id, %error, "cannot read what a payment is for");
-        ApiError::Unreachable
-    })?;
-    let new = NewPage {
-        payment_id: row.id,
-        amount: Money { currency, amount_micros: row.amount_micros },
-        title: &title,
-        return_url: &ctx.settings.payments.return_url(&ctx.settings),
-        saves_method: row.saves_method,
-    };
-    let page = api.make_page(new).await?;
-    let url = &page.url;
-    let stored = ctx
-        .db
-        .write(|tx| async move {
-            let change = ActiveModel { redirect_url: Set(Some(url.clone())), ..Default::default() };
-            Entity::update_many()
-                .set(change)
-                .filter(Column::AccountId.eq(row.account_id))
-                .filter(Column::Id.eq(row.id))
-                .exec(&*tx)
-                .await
-                .map(drop)
-        })
-        .await;
-    let recorded = match stored {
-        Ok(()) => record(ctx, row.endpoint_id, vec![Told::Facts(vec![page.facts])]).await,
-        Err(error) => Err(Failed::from(error)),
-    };
-    if let Err(error) = recorded {
-        // The payer can go on; what the store missed the sweep finds.
-        tracing::error!(payment.id = %row.id, %error, "cannot keep a payment's page");
-    }
-    Ok(page.url)
 }

@@ -11,11 +11,12 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::api::{About, Unasked, connect};
 use super::endpoints::{api_key, callable};
-use super::facts::{Fact, ObjectId, PaymentFacts, PaymentReference};
+use super::facts::{Fact, ObjectId, PaymentFacts};
 use super::inbox::{Told, record};
-use super::start::make_page;
-use super::stripe::api::{Api, ApiError};
+use super::opening::start_at;
+use super::stripe::api::Api;
 use crate::ctx::Ctx;
 use crate::error::Failed;
 
@@ -59,24 +60,6 @@ pub(super) fn first_poll_at(started_at: UnixMillis) -> UnixMillis {
     started_at.plus_ms(POLL_AGES_MS[0])
 }
 
-/// Why a processor could not be asked.
-enum Unasked {
-    Store(Failed),
-    Api(ApiError),
-}
-
-impl From<Failed> for Unasked {
-    fn from(failed: Failed) -> Self {
-        Self::Store(failed)
-    }
-}
-
-impl From<ApiError> for Unasked {
-    fn from(error: ApiError) -> Self {
-        Self::Api(error)
-    }
-}
-
 /// Reads the processors' own lists of events; returns how many events they held. Idempotent.
 ///
 /// # Errors
@@ -105,11 +88,13 @@ async fn sweep(ctx: &Ctx, row: &processor_endpoint::Model) -> Result<u64, Unaske
     for _ in 0..PAGES_MAX {
         let page = api.events(since_s, after.as_deref()).await?;
         swept += page.events.len() as u64;
-        if page.unreadable > 0 {
-            let events = page.unreadable;
-            tracing::error!(processor.id = %row.id, events, "listed events cannot be read");
+        if !page.unreadable.is_empty() {
+            let events = page.unreadable.len();
+            tracing::error!(processor.id = %row.id, events, "listed events cannot be read; parked");
         }
-        let told = page.events.into_iter().map(|it| Told::Event(Box::new(it))).collect();
+        let unreadable = page.unreadable.into_iter().map(|it| Told::Unreadable(it.id, it.reason));
+        let told = page.events.into_iter().map(|it| Told::Event(Box::new(it)));
+        let told = told.chain(unreadable).collect();
         record(ctx, row.id, told).await?;
         after = page.next;
         if after.is_none() {
@@ -180,48 +165,46 @@ pub async fn poll_payments(ctx: &Ctx) -> Result<u64, Failed> {
 async fn poll(ctx: &Ctx, row: &payment::Model) -> Result<(), Unasked> {
     let endpoint = processor_endpoint::Entity::find_by_id(row.endpoint_id);
     let endpoint = endpoint.one(ctx.db.reader()).await.map_err(Failed::from)?;
-    let Some(endpoint) = endpoint.filter(|it| it.kind == ProcessorKind::Stripe) else {
-        return Ok(());
-    };
-    let Some(api) = api_of(ctx, &endpoint)? else { return Ok(()) };
+    let Some(endpoint) = endpoint else { return Ok(()) };
+    let Some(api) = connect(ctx, &endpoint)? else { return Ok(()) };
     let facts: PaymentFacts = serde_json::from_str(&row.facts).map_err(Failed::internal)?;
-    if facts.objects.is_empty() && row.status == PaymentStatus::Open {
-        // Started, and then nothing: asked for under the same key, Stripe says what came of it.
-        make_page(ctx, &api, row).await?;
-        return Ok(());
-    }
-    let reference = PaymentReference::parse(&row.id.to_string());
+    let about = About::payment(row);
     let mut told: Vec<Fact> = Vec::new();
-    for id in wanted(&facts).into_iter().take(OBJECTS_MAX) {
-        told.extend(api.look_up(id, reference.as_ref()).await?);
+    if facts.objects.is_empty() && row.status == PaymentStatus::Open {
+        // Started, and then nothing: asked for under the same key, or by our own id, the processor
+        // says what came of it.
+        start_at(ctx, &*api, row, None).await?;
+        told.extend(api.find(&about).await?);
+    }
+    for id in wanted(&facts).filter(|id| api.can_look_up(id)).take(OBJECTS_MAX) {
+        told.extend(api.look_up(id, &about).await?);
     }
     // A line of the books that an object just named is asked for at once.
-    let mut named = told.iter().filter_map(|fact| match fact {
-        Fact::Payment(facts) => Some(&facts.balance_transactions),
-        _ => None,
-    });
-    let lines: Vec<ObjectId> = named
-        .by_ref()
-        .flatten()
-        .filter(|(id, line)| line.is_none() && !facts.balance_transactions.contains_key(*id))
-        .map(|(id, _)| id.clone())
+    let lines: Vec<ObjectId> = named_lines(&told)
+        .filter(|id| !facts.balance_transactions.contains_key(*id) && api.can_look_up(id))
+        .cloned()
         .take(OBJECTS_MAX)
         .collect();
     for id in &lines {
-        told.extend(api.look_up(id, reference.as_ref()).await?);
+        told.extend(api.look_up(id, &about).await?);
     }
     let told = told.into_iter().map(|fact| Told::Facts(vec![fact])).collect();
     Ok(record(ctx, row.endpoint_id, told).await?)
 }
 
-/// The objects that may tell more: pages, intents, and lines of the books known by their id only.
-fn wanted(facts: &PaymentFacts) -> Vec<&ObjectId> {
+/// The objects that may tell more, and lines of the books known by their id only.
+fn wanted(facts: &PaymentFacts) -> impl Iterator<Item = &ObjectId> {
     let lines = facts.balance_transactions.iter().filter(|(_, line)| line.is_none());
-    let objects = facts.objects.iter().filter(|id| {
-        let id = id.as_str();
-        id.starts_with("pi_") || id.starts_with("cs_")
+    facts.objects.iter().chain(lines.map(|(id, _)| id))
+}
+
+/// Lines of the processor's books that are named without their amounts.
+fn named_lines(told: &[Fact]) -> impl Iterator<Item = &ObjectId> {
+    let payments = told.iter().filter_map(|fact| match fact {
+        Fact::Payment(facts) => Some(&facts.balance_transactions),
+        Fact::Payout(_) | Fact::BalanceTransaction(_) | Fact::SavedMethod(_) => None,
     });
-    objects.chain(lines.map(|(id, _)| id)).collect()
+    payments.flatten().filter(|(_, line)| line.is_none()).map(|(id, _)| id)
 }
 
 /// Plans the next time, or gives up: what nobody could tell in seven days a person looks at.

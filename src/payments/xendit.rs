@@ -3,6 +3,8 @@
 //! the same for each repetition. Source: docs.xendit.co (payment webhook notification); refunds
 //! and invoices are from memory.
 
+pub(super) mod api;
+
 use std::collections::BTreeMap;
 
 use super::document::{Object, need};
@@ -118,6 +120,25 @@ fn payment(data: Object<'_>) -> Result<PaymentFacts, Unreadable> {
     facts.objects.extend(request.clone());
     facts.intents.insert(request.unwrap_or(own), intent);
     Ok(facts)
+}
+
+/// A request to pay, and the id of its latest payment.
+fn request(data: Object<'_>) -> Result<(PaymentFacts, Option<ObjectId>), Unreadable> {
+    let own = need(id(data, "/payment_request_id")?)?;
+    let amount = scale(data)?.decimal_amount(&need(data.number_text("/request_amount")?)?)?;
+    let status = need(data.text("/status")?)?;
+    let latest = id(data, "/latest_payment_id")?;
+    let mut facts = start(data, "/reference_id")?;
+    facts.objects.insert(own.clone());
+    facts.objects.extend(latest.clone());
+    let intent = IntentFacts {
+        requested: amount.into(),
+        action_required: status == "REQUIRES_ACTION",
+        canceled: matches!(status, "CANCELED" | "EXPIRED"),
+        ..Default::default()
+    };
+    facts.intents.insert(own, intent);
+    Ok((facts, latest))
 }
 
 fn refund(data: Object<'_>) -> Result<PaymentFacts, Unreadable> {

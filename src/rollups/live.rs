@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 
 use super::model::Resolution;
 use super::periods::{self, Interval, Kept};
-use super::queries::{self, Filter, Point, Read, View, Whose};
+use super::queries::{self, Filter, Point, View, Whose};
+use super::read::Read;
 use crate::ctx::Ctx;
 use crate::error::{Error, Failed};
 use crate::events::{Hub, POLL_INTERVAL, Subscription, SubscriptionError};

@@ -21,6 +21,7 @@ mod model;
 mod periods;
 mod purge;
 mod queries;
+mod read;
 mod store;
 mod timeline;
 

@@ -99,12 +99,12 @@ impl Edges {
     }
 
     /// The start.
-    pub(super) fn from_s(&self) -> i64 {
+    pub(super) fn start_s(&self) -> i64 {
         self.0[0]
     }
 
     /// The end, which does not belong to it.
-    pub(super) fn to_s(&self) -> i64 {
+    pub(super) fn end_s(&self) -> i64 {
         self.0[self.0.len() - 1]
     }
 
@@ -220,7 +220,7 @@ pub(super) fn previous(
     interval: Interval,
     zone: &TimeZone,
 ) -> Result<(i64, i64), PeriodRejection> {
-    let (from_s, to_s) = (edges.from_s(), edges.to_s());
+    let (from_s, to_s) = (edges.start_s(), edges.end_s());
     let begins =
         |time_s: i64| Ok::<_, PeriodRejection>(next_end(time_s - 1, interval, zone)? == time_s);
     let count = edges.len() as i64;
@@ -342,13 +342,13 @@ mod tests {
                 // Without minutes: what is older than a week.
                 let kept = Kept { minutes_from_s: i64::MAX, quarters_from_s: 0 };
                 let segments = segments(&edges, &kept).unwrap();
-                let mut next = edges.from_s();
+                let mut next = edges.start_s();
                 for segment in &segments {
                     assert_eq!(segment.from_s, next, "{segment:?}");
                     assert_eq!(segment.from_s % segment.resolution.seconds(), 0);
                     next = segment.to_s;
                 }
-                assert_eq!(next, edges.to_s());
+                assert_eq!(next, edges.end_s());
                 for (interval, (start, end)) in edges.intervals().enumerate() {
                     let own = segments.iter().filter(|segment| segment.interval == interval);
                     let total: i64 = own.map(|segment| segment.to_s - segment.from_s).sum();

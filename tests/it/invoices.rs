@@ -2,13 +2,19 @@
 //! and the ledger says the same as they do.
 
 mod access;
+mod certificates;
 mod corrections;
+mod crashes;
+mod credit;
+mod dunning;
+mod mail;
 mod monthly;
 mod numbers;
 mod paper;
 mod payments;
 mod stream;
 mod taxes;
+mod totals;
 
 use std::time::Duration;
 

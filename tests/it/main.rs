@@ -48,4 +48,5 @@ mod senders;
 mod smpp_client;
 mod smsc;
 mod third_party_node;
+mod third_party_python;
 mod third_party_smpp;

@@ -4,6 +4,8 @@ mod books;
 mod card_sweep;
 mod contract;
 mod hooks;
+mod localstripe;
+mod requery;
 mod invoices;
 mod fake_stripe;
 mod sweeps;

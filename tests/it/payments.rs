@@ -4,5 +4,6 @@
 mod card_data;
 mod corpus;
 mod signer;
+mod stripe_crate;
 mod stripe_signature;
 mod vectors;

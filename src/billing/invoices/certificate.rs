@@ -72,7 +72,8 @@ pub struct Certificate {
     pub account_id: AccountId,
     /// Of which year, in UTC.
     pub year: i32,
-    /// Whether the year is over, so that it changes no more.
+    /// Whether the year is over. Then it changes only if the operator records tax back into it, or a
+    /// payment made in it goes back.
     pub is_complete: bool,
     /// What its amounts are in.
     pub currency: Currency,

@@ -144,7 +144,8 @@ impl WithholdingCertificate {
         self.0.year
     }
 
-    /// Whether the year is over, so that the certificate changes no more.
+    /// Whether the year is over. Then the certificate changes only if the operator records tax back
+    /// into it, or a payment made in it goes back.
     async fn is_complete(&self) -> bool {
         self.0.is_complete
     }

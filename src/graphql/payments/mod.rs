@@ -52,6 +52,21 @@ pub enum ProcessorKind {
     MPesa,
 }
 
+/// How the payer pays.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "enums::PaymentFlow")]
+pub enum PaymentFlow {
+    /// On a page of the processor's: lead the payer to `redirectUrl`.
+    HostedPage,
+    /// By a form of the processor's on your own page, with `clientSecret`.
+    Intent,
+    /// On the payer's phone, which the processor asks.
+    PhonePrompt,
+    /// By an object that the operator has the processor make, with this payment's id as its
+    /// reference.
+    Reference,
+}
+
 /// What a payment is for.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "enums::PaymentPurpose")]
@@ -168,6 +183,11 @@ impl Payment {
     /// How it stands.
     async fn status(&self) -> PaymentStatus {
         self.0.status.into()
+    }
+
+    /// How the payer pays.
+    async fn flow(&self) -> PaymentFlow {
+        self.0.flow.into()
     }
 
     /// What is to be paid; null where that is not known.

@@ -6,7 +6,7 @@ use super::processors::{
     AddProcessorInput, AddProcessorPayload, RotateProcessorSecretInput,
     RotateProcessorSecretPayload, add_error, rotate_error,
 };
-use super::{Payment, PaymentProcessor, ProcessorKind, WebhookEvent};
+use super::{Payment, PaymentFlow, PaymentProcessor, ProcessorKind, WebhookEvent};
 use crate::graphql::call;
 use crate::graphql::errors::{Answer, user_error, value_or_rejection};
 use crate::graphql::ids::parse_id;
@@ -28,6 +28,11 @@ pub struct StartTopUpInput {
     pub currency: CurrencyCode,
     /// Through whom.
     pub processor: ProcessorKind,
+    /// How the payer pays; absent or null: as is usual with the processor, through Stripe on its page.
+    pub flow: Option<PaymentFlow>,
+    /// The payer's phone, where the processor asks it (M-Pesa), in E.164, at most 30 characters;
+    /// absent or null otherwise. It is not kept.
+    pub phone_number: Option<String>,
     /// Whether the processor keeps the means of payment, to be charged by automatic top-up later:
     /// the payer is told so on its page.
     #[graphql(default)]
@@ -42,6 +47,9 @@ pub struct StartTopUpPayload {
     /// Where the payer goes to pay; null if it was not started, or needs no paying any more. At most
     /// a few hundred characters.
     redirect_url: Option<String>,
+    /// What Stripe's form on your own page pays with, where the flow is `INTENT`. It is for this
+    /// payer alone: do not keep or log it. At most 500 characters.
+    client_secret: Option<String>,
     /// Why not; empty if it was.
     user_errors: Vec<StartTopUpError>,
 }
@@ -61,6 +69,11 @@ user_error! {
         OtherCurrency,
         /// This processor is not connected, or payments cannot be started with it.
         ProcessorNotConnected,
+        /// Payments through this processor are not started so.
+        FlowNotSupported,
+        /// A phone is to be asked, and its number is missing or is none; or there is one, and no
+        /// phone is to be asked.
+        InvalidPhoneNumber,
         /// The processor refused the payment.
         RefusedByProcessor,
     }
@@ -74,6 +87,8 @@ fn top_up_error(rejection: TopUpRejection) -> StartTopUpError {
         TopUpRejection::InvalidAmount => (Code::InvalidAmount, &["amount"]),
         TopUpRejection::OtherCurrency => (Code::OtherCurrency, &["currency"]),
         TopUpRejection::NoProcessor => (Code::ProcessorNotConnected, &["processor"]),
+        TopUpRejection::InvalidPhone => (Code::InvalidPhoneNumber, &["phoneNumber"]),
+        TopUpRejection::OtherFlow => (Code::FlowNotSupported, &["flow"]),
         TopUpRejection::Refused => (Code::RefusedByProcessor, &[]),
     };
     StartTopUpError::new(code, path, rejection)
@@ -243,17 +258,21 @@ impl PaymentsMutation {
             amount: input.amount.0,
             currency: input.currency.0,
             processor: input.processor.into(),
+            flow: input.flow.map(Into::into),
+            phone: input.phone_number,
             saves_method: input.save_payment_method,
         };
         Ok(match value_or_rejection(payments::start_top_up(call(context)?, new).await)? {
-            Ok(row) => StartTopUpPayload {
-                redirect_url: row.redirect_url.clone(),
-                payment: Some(Payment(row)),
+            Ok(started) => StartTopUpPayload {
+                redirect_url: started.row.redirect_url.clone(),
+                client_secret: started.client_secret.map(|it| it.expose().to_owned()),
+                payment: Some(Payment(started.row)),
                 user_errors: Vec::new(),
             },
             Err(rejection) => StartTopUpPayload {
                 payment: None,
                 redirect_url: None,
+                client_secret: None,
                 user_errors: vec![top_up_error(rejection)],
             },
         })

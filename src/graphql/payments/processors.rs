@@ -106,7 +106,8 @@ pub enum WebhookState {
     Received,
     /// Worked through.
     Folded,
-    /// A person has to look: `reason` says why.
+    /// Put aside: `reason` says why. At `HINT_ONLY` the processor is asked; at all others a person
+    /// has to look.
     Parked,
     /// It failed too often; it can be tried again.
     Dead,
@@ -177,7 +178,8 @@ pub struct AddProcessorInput {
     /// What its webhooks are signed with, 1 to 500 visible characters. It is not given out again.
     pub webhook_secret: String,
     /// What its API is called with, 1 to 500 visible characters; without it payments cannot be
-    /// started or refunded. It is not given out again.
+    /// started or refunded. M-Pesa's is `consumer key:consumer secret:short code:passkey`. It is not
+    /// given out again.
     pub api_key: Option<String>,
     /// Where its API is, at most 500 characters; absent or null: where the processor says.
     pub base_url: Option<String>,

@@ -124,11 +124,12 @@ pub(super) async fn insert_payments(tx: &Tx, new: &[payment::Model]) -> Result<(
             row.created_at_ms.0.into(),
         ]);
     }
+    // Nobody knows how they were started: 3 is REFERENCE.
     let sql = "INSERT INTO payment (account_id, id, purpose, endpoint_id, amount_micros, currency, \
         status, facts, posted, polls, next_poll_at_ms, stale, version, created_at_ms, \
-        updated_at_ms) SELECT account_id, id, purpose, endpoint_id, amount_micros, currency, \
-        status, facts, posted, 0, next_poll_at_ms, FALSE, version, created_at_ms, created_at_ms \
-        FROM rows";
+        updated_at_ms, flow) SELECT account_id, id, purpose, endpoint_id, amount_micros, currency, \
+        status, facts, posted, 0, next_poll_at_ms, FALSE, version, created_at_ms, created_at_ms, \
+        3 FROM rows";
     rows.execute(tx, sql, Vec::new()).await.map(drop)
 }
 

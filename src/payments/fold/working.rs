@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::enums::{BookKind, EventKind, PaymentPurpose, PaymentStatus};
+use entity::enums::{BookKind, EventKind, PaymentFlow, PaymentPurpose, PaymentStatus};
 use entity::ids::{AccountId, InvoiceId, PaymentId, ProcessorId};
 use entity::time::UnixMillis;
 use entity::{payment, payout};
@@ -197,6 +197,7 @@ impl<'a> Working<'a> {
             version: 0,
             created_at_ms: self.now,
             updated_at_ms: self.now,
+            flow: PaymentFlow::Reference,
             invoice_id: None,
             saves_method: false,
             payment_method_id: None,

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use entity::enums::PaymentFlow;
 use entity::ids::PaymentId;
 use serde::Serialize;
 use stripe::{ClientBuilder, CustomizedStripeRequest, IdempotencyKey, StripeError, StripeRequest};
@@ -21,6 +23,7 @@ use stripe_client_core::{RequestBuilder, RequestStrategy, StripeClient, StripeMe
 use stripe_core::refund::CreateRefund;
 
 use super::objects;
+use crate::payments::api::{About, ApiError, NewStart, ProcessorApi, Started};
 use crate::payments::document::{Document, Object, need};
 use crate::payments::facts::{
     Currency, Fact, Money, ObjectId, PAYMENT_METADATA_KEY, PaymentFacts, PaymentReference, scale_of,
@@ -32,23 +35,6 @@ use crate::types::secret::SecretText;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
 /// Events on one page: as many as Stripe gives.
 const EVENTS_PAGE_ROWS: u32 = 100;
-
-/// Why a call came to nothing. Stripe's own words are not in it: they may quote what was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::payments) enum ApiError {
-    /// The key or the address cannot be used.
-    #[error("the processor's key or address cannot be used")]
-    Misconfigured,
-    /// It said no, and will again.
-    #[error("the processor refused with status {0}")]
-    Refused(u16),
-    /// It did not answer, or not now.
-    #[error("the processor cannot be reached now")]
-    Unreachable,
-    /// It answered something that cannot be read.
-    #[error("the processor's answer cannot be read: {0}")]
-    Unreadable(#[from] Unreadable),
-}
 
 impl From<StripeError> for ApiError {
     fn from(error: StripeError) -> Self {
@@ -85,29 +71,17 @@ impl StripeClient for Capture<'_> {
     }
 }
 
-/// A payment page to be made.
-pub(in crate::payments) struct NewPage<'a> {
-    pub(in crate::payments) payment_id: PaymentId,
-    pub(in crate::payments) amount: Money,
-    /// What the payer reads.
-    pub(in crate::payments) title: &'a str,
-    pub(in crate::payments) return_url: &'a str,
-    /// Whether Stripe keeps the means of payment, to be charged without the payer.
-    pub(in crate::payments) saves_method: bool,
-}
-
-/// A payment page.
-pub(in crate::payments) struct Page {
-    /// Where the payer goes.
-    pub(in crate::payments) url: String,
-    pub(in crate::payments) facts: Fact,
+/// A listed event that cannot be read.
+pub(in crate::payments) struct UnreadableEvent {
+    /// Its id as it is written, of whatever form: not to be kept or shown as it is.
+    pub(in crate::payments) id: String,
+    pub(in crate::payments) reason: Unreadable,
 }
 
 /// One page of Stripe's list of events, newest first.
 pub(in crate::payments) struct EventsPage {
     pub(in crate::payments) events: Vec<Verified>,
-    /// How many could not be read.
-    pub(in crate::payments) unreadable: usize,
+    pub(in crate::payments) unreadable: Vec<UnreadableEvent>,
     /// Where the next page begins.
     pub(in crate::payments) next: Option<String>,
 }
@@ -118,6 +92,13 @@ struct EventsQuery<'a> {
     created: BTreeMap<&'a str, i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     starting_after: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct NewIntent<'a> {
+    amount: i64,
+    currency: String,
+    metadata: BTreeMap<&'a str, &'a str>,
 }
 
 #[derive(Serialize)]
@@ -162,11 +143,7 @@ impl Api {
         self.call(RequestBuilder::new(StripeMethod::Get, path), None).await
     }
 
-    /// Makes a payment page. The same payment always gets the same one: its id is the key.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub(in crate::payments) async fn make_page(&self, new: NewPage<'_>) -> Result<Page, ApiError> {
+    async fn make_page(&self, new: &NewStart<'_>) -> Result<Started, ApiError> {
         let id = new.payment_id.to_string();
         let metadata = HashMap::from([(PAYMENT_METADATA_KEY.to_owned(), id.clone())]);
         let Some(units) = stripe_units(new.amount)? else { return Err(ApiError::Refused(400)) };
@@ -204,9 +181,30 @@ impl Api {
         if !url.starts_with("https://") && !url.starts_with("http://") {
             return Err(Unreadable::WrongType.into());
         }
-        Ok(Page {
-            url: url.to_owned(),
-            facts: about(new.payment_id, objects::checkout_session(root, "")?),
+        Ok(Started {
+            redirect_url: Some(url.to_owned()),
+            client_secret: None,
+            facts: Some(about(new.payment_id, objects::checkout_session(root, "")?)),
+        })
+    }
+
+    /// Makes an intent, which a form of Stripe's pays with its secret.
+    async fn make_intent(&self, new: &NewStart<'_>) -> Result<Started, ApiError> {
+        let id = new.payment_id.to_string();
+        let Some(units) = stripe_units(new.amount)? else { return Err(ApiError::Refused(400)) };
+        let form = NewIntent {
+            amount: units,
+            currency: new.amount.currency.as_str().to_ascii_lowercase(),
+            metadata: BTreeMap::from([(PAYMENT_METADATA_KEY, id.as_str())]),
+        };
+        let request = RequestBuilder::new(StripeMethod::Post, "/payment_intents").form(&form);
+        let answer = self.call(request, Some(&id)).await?;
+        let root = answer.root();
+        let secret = need(root.text("/client_secret")?)?;
+        Ok(Started {
+            redirect_url: None,
+            client_secret: Some(SecretText::new(secret.to_owned())),
+            facts: Some(about(new.payment_id, objects::payment_intent(root, "created")?)),
         })
     }
 
@@ -248,27 +246,43 @@ impl Api {
         let root = answer.root();
         let rows = root.objects("/data")?;
         let trust = Trust { hint_only: false, livemode: None };
-        let read = rows.iter().map(|row| super::read_event(*row, trust));
-        let events: Vec<Verified> = read.filter_map(Result::ok).collect();
+        let (mut events, mut unreadable) = (Vec::new(), Vec::new());
+        for row in &rows {
+            match super::read_event(*row, trust) {
+                Ok(event) => events.push(event),
+                Err(reason) => {
+                    let id = row.text("/id").ok().flatten().unwrap_or_default().to_owned();
+                    unreadable.push(UnreadableEvent { id, reason });
+                }
+            }
+        }
         let next = match (root.truth("/has_more")?, rows.last()) {
             (Some(true), Some(row)) => row.text("/id")?.map(str::to_owned),
             _ => None,
         };
-        Ok(EventsPage { unreadable: rows.len() - events.len(), events, next })
+        Ok(EventsPage { events, unreadable, next })
+    }
+}
+
+#[async_trait]
+impl ProcessorApi for Api {
+    async fn start(&self, new: &NewStart<'_>) -> Result<Started, ApiError> {
+        match new.flow {
+            PaymentFlow::HostedPage => self.make_page(new).await,
+            PaymentFlow::Intent => self.make_intent(new).await,
+            PaymentFlow::PhonePrompt | PaymentFlow::Reference => Ok(Started::default()),
+        }
     }
 
-    /// What Stripe knows of an object: an intent with its charge and refunds, a page, or a line of
-    /// its books. Nothing for others. `reference` goes to what has no metadata of its own.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub(in crate::payments) async fn look_up(
-        &self,
-        id: &ObjectId,
-        reference: Option<&PaymentReference>,
-    ) -> Result<Vec<Fact>, ApiError> {
-        let id = id.as_str();
-        match id.split_once('_').map_or("", |(prefix, _)| prefix) {
+    fn can_look_up(&self, id: &ObjectId) -> bool {
+        matches!(prefix(id), "pi" | "cs" | "txn")
+    }
+
+    /// An intent with its charge and refunds, a page, or a line of Stripe's books. Our id goes to
+    /// what has no metadata of its own.
+    async fn look_up(&self, id: &ObjectId, about: &About) -> Result<Vec<Fact>, ApiError> {
+        let (kind, id) = (prefix(id), id.as_str());
+        match kind {
             "pi" => {
                 let answer =
                     self.get(format!("/payment_intents/{id}?expand[]=latest_charge")).await?;
@@ -291,13 +305,22 @@ impl Api {
                 let answer = self.get(format!("/balance_transactions/{id}")).await?;
                 let line = objects::balance_transaction(answer.root())?;
                 let mut facts = PaymentFacts::default();
-                facts.references.extend(reference.cloned());
+                facts.references.extend(about.reference.clone());
                 facts.balance_transactions.insert(line.id.clone(), Some(line));
                 Ok(vec![Fact::Payment(Box::new(facts))])
             }
             _ => Ok(Vec::new()),
         }
     }
+
+    /// Stripe is asked by starting the payment again, under the same key.
+    async fn find(&self, _about: &About) -> Result<Vec<Fact>, ApiError> {
+        Ok(Vec::new())
+    }
+}
+
+fn prefix(id: &ObjectId) -> &str {
+    id.as_str().split_once('_').map_or("", |(prefix, _)| prefix)
 }
 
 /// The fact with our payment's id: we asked for it, so we know whose it is.
@@ -342,9 +365,4 @@ fn stripe_units(amount: Money) -> Result<Option<i64>, Unreadable> {
 fn stripe_currency(currency: Currency) -> Result<stripe_types::Currency, Unreadable> {
     let code = currency.as_str().to_ascii_lowercase();
     code.parse().map_err(|_| Unreadable::BadCurrency)
-}
-
-/// Whether Stripe takes such an amount at all.
-pub(in crate::payments) fn is_chargeable(amount: Money) -> bool {
-    matches!(stripe_units(amount), Ok(Some(units)) if units > 0)
 }

@@ -58,7 +58,14 @@ pub(super) fn payment_intent(object: Object<'_>, change: &str) -> Result<Fact, U
     let scale = scale(object)?;
     let none = scale.amount(0)?;
     let capturable = amount(object, scale, "/amount_capturable")?.unwrap_or(none);
-    let captured = amount(object, scale, "/amount_received")?.unwrap_or(none);
+    let requested = scale.amount(need(object.integer("/amount")?)?)?;
+    // Stripe always says what was received; what stands in for it may not, and an intent that
+    // succeeded without saying so has received all of it.
+    let captured = match amount(object, scale, "/amount_received")? {
+        Some(received) => received,
+        None if object.text("/status")? == Some("succeeded") => requested,
+        None => none,
+    };
     let authorized = Money {
         amount_micros: capturable.amount_micros.saturating_add(captured.amount_micros),
         ..captured
@@ -75,7 +82,7 @@ pub(super) fn payment_intent(object: Object<'_>, change: &str) -> Result<Fact, U
     };
     let attempt = charge.clone().unwrap_or_else(|| id.clone());
     let intent = IntentFacts {
-        requested: scale.amount(need(object.integer("/amount")?)?)?.into(),
+        requested: requested.into(),
         authorized: authorized.into(),
         captured: captured.into(),
         action_required: change == "requires_action",

@@ -239,6 +239,11 @@ pub const FIELDS: &[Field] = &[
         "query($id: ID!) { invoice(id: $id) { id status } }",
     ),
     unnamed(
+        "Query.withholdingCertificate",
+        To(ReadBilling),
+        "{ withholdingCertificate(year: 2026) { year } }",
+    ),
+    unnamed(
         "Mutation.setBillingProfile",
         To(ManageBillingProfile),
         "mutation { setBillingProfile(input: { legalName: \"\", line1: \"\", city: \"\",
@@ -300,6 +305,26 @@ pub const FIELDS: &[Field] = &[
         To(ManageInvoices),
         Kind::Invoice,
         "mutation($id: ID!) { markUncollectible(input: { invoiceId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.extendInvoice",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { extendInvoice(input: { invoiceId: $id, dueAt: \"2000-01-01T00:00:00Z\" }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.discardInvoice",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { discardInvoice(input: { invoiceId: $id }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.recordWithholding",
+        To(ManageInvoices),
+        Kind::Invoice,
+        "mutation($id: ID!) { recordWithholding(input: { invoiceId: $id, amount: \"0\",
+            idempotencyKey: \"x\" }) { userErrors { code } } }",
     ),
     of_platform(
         "Mutation.createCreditNote",

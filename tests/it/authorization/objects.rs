@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use entity::enums::{
-    AttributeKind, EventKind, KeyMode, KeywordAction, PaymentPurpose, PaymentStatus,
+    AttributeKind, EventKind, KeyMode, KeywordAction, PaymentPurpose, PaymentStatus, Purse,
     SuppressionReason, WebhookState,
 };
 use entity::ids::{AccountId, PaymentId};
@@ -13,7 +13,7 @@ use heliograph::billing::invoices::{self, NewLine, NewTaxRate};
 use heliograph::billing::plans::{self, NewPlan};
 use heliograph::billing::rate_cards::{self, NewRateCard};
 use heliograph::billing::vouchers::{self, NewVouchers};
-use heliograph::billing::{self, CreditChange, Whose};
+use heliograph::billing::{self, CreditChange, EntriesOf, Whose};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
 use heliograph::contacts::consent::{self, ConsentFilter};
 use heliograph::contacts::keywords::{self, NewKeyword};
@@ -91,7 +91,8 @@ impl Objects {
         let add_balance = Some(Micros(1));
         let change = CreditChange { add_balance, ..CreditChange::default() };
         billing::set_credit(&operator, account_id, change).await.unwrap();
-        let entries = billing::entries(&ctx, Whose::Own, None, &PageRequest::default()).await;
+        let money = EntriesOf { purse: Purse::Money, currency: None };
+        let entries = billing::entries(&ctx, Whose::Own, money, &PageRequest::default()).await;
         let entry = entries.unwrap().items[0].transfer_id;
         let message = send(node, key.1.as_str()).await;
         let inbound = receive(node, account_id, carrier.id).await;
@@ -237,6 +238,7 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 3] {
         invoice_id: None,
         saves_method: false,
         payment_method_id: None,
+        flow: entity::enums::PaymentFlow::HostedPage,
     };
     let told = webhook_event::Model {
         id: platform.ids.next(),

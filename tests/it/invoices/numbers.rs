@@ -11,7 +11,7 @@ use super::{Books, assert_books_hold};
 use crate::support::{TestHouse, both_stores};
 
 /// Makes the store refuse events of this version, the last thing that finalizing writes.
-async fn refuse_events(house: &TestHouse, version: i32) {
+pub async fn refuse_events(house: &TestHouse, version: i32) {
     let statements: &[&str] = match house.store() {
         Store::Sqlite => &["CREATE TRIGGER refuse_events BEFORE INSERT ON event \
             WHEN NEW.version = {version} BEGIN SELECT RAISE(ABORT, 'refused'); END"],
@@ -27,7 +27,7 @@ async fn refuse_events(house: &TestHouse, version: i32) {
     }
 }
 
-async fn allow_events(house: &TestHouse) {
+pub async fn allow_events(house: &TestHouse) {
     let sql = match house.store() {
         Store::Sqlite => "DROP TRIGGER refuse_events",
         Store::Postgres => "DROP TRIGGER refuse_events ON event",

@@ -2,7 +2,7 @@
 
 use entity::enums::{KeyMode, Role};
 use heliograph::authz::{Actor, Scope};
-use heliograph::billing::invoices::{self, NewLine};
+use heliograph::billing::invoices::{self, NewLine, Withheld};
 use heliograph::identity::{CreateApiKey, IdentityService, SignedIn, create_api_key};
 use heliograph::types::money::Micros;
 use serde_json::json;
@@ -87,6 +87,48 @@ both_stores! {
         let read = node.graphql(Some(&reads), document, json!({ "id": invoice })).await;
         let url = format!("{}/invoices/{invoice}/pdf", node.url);
         assert_eq!(read["data"]["invoice"]["pdfUrl"], url);
+
+        // The certificate of a year, once there is something to certify.
+        let certificate = async |account: &str, year: &str, credential: Option<&str>| {
+            let path = format!("accounts/{account}/withholding-certificates/{year}/pdf");
+            let mut request = node.http.get(format!("{}/{path}", node.url));
+            if let Some(credential) = credential {
+                request = request.bearer_auth(credential);
+            }
+            request.send().await.unwrap()
+        };
+        let account = own.account.id.to_string();
+        let year = 1970 + invoices::Month::of(node.platform().clock.now()).stored().div_euclid(12);
+        let path_year = year.to_string();
+        assert_eq!(certificate(&account, &path_year, Some(&reads)).await.status(), 404);
+        let withheld = Withheld {
+            invoice_id: invoice.parse().unwrap(),
+            amount: Micros(100_000),
+            certificate_number: None,
+            withheld_at: None,
+            idempotency_key: "k".to_owned(),
+        };
+        invoices::record_withholding(&system, withheld).await.unwrap();
+        let document = "query($year: Int!) { withholdingCertificate(year: $year) { pdfUrl } }";
+        let read = node.graphql(Some(&reads), document, json!({ "year": year })).await;
+        let year = path_year;
+        let url = &read["data"]["withholdingCertificate"]["pdfUrl"];
+        assert_eq!(*url, format!("{}/accounts/{account}/withholding-certificates/{year}/pdf", node.url));
+        let answer = certificate(&account, &year, Some(&reads)).await;
+        assert_eq!(answer.status(), 200);
+        assert!(answer.bytes().await.unwrap().starts_with(b"%PDF-"));
+        let stranger = credential(&other, Scope::BillingRead).await;
+        let sends = credential(&own, Scope::MessagesSend).await;
+        for (account, year, credential, status) in [
+            (account.as_str(), year.as_str(), None, 401),
+            (&account, &year, Some(sends.as_str()), 403),
+            (&account, &year, Some(stranger.as_str()), 404),
+            ("nonsense", &year, Some(reads.as_str()), 404),
+            (&account, "nonsense", Some(reads.as_str()), 404),
+        ] {
+            let answer = certificate(account, year, credential).await;
+            assert_eq!(answer.status(), status, "{account} {year}");
+        }
 
         let sends = credential(&own, Scope::MessagesSend).await;
         let stranger = credential(&other, Scope::BillingRead).await;

@@ -30,6 +30,40 @@ both_stores! {
         }
     }
 
+    async fn a_listed_event_that_cannot_be_read_is_put_aside_once(house: TestHouse) {
+        let stripe = StripeFake::start().await;
+        let world = World::with_api(&house, Some(stripe.url.clone())).await;
+        let id = world.start(25_000_000, "USD").await;
+        let mut events = life("Torn", id);
+        events[0]["data"]["object"]["amount"] = json!("2500");
+        events[1]["id"] = json!("evt_4242424242424242");
+        let listed = || json!({ "data": events, "has_more": false });
+        stripe.answers("/v1/events", 200, listed());
+        for _ in 0..2 {
+            assert_eq!(payments::sweep_events(&world.system()).await.expect("sweeps"), 4);
+            world.fold().await;
+        }
+        let parked = "SELECT event_id, reason FROM webhook_event WHERE state = 2 ORDER BY reason";
+        let parked = house.rows(parked, Vec::<sea_orm::Value>::new()).await;
+        let parked: Vec<(String, String)> = parked
+            .iter()
+            .map(|row| {
+                let text = |column| row.try_get("", column).expect("a text");
+                (text("event_id"), text("reason"))
+            })
+            .collect();
+        assert_eq!(parked.len(), 2, "{parked:?}");
+        assert_eq!(parked[0].1, "BAD_ID");
+        assert!(!parked[0].0.contains("4242"), "{parked:?}");
+        let torn = ("unreadable:evt_Tornx1".to_owned(), "FIELD_OF_OTHER_TYPE".to_owned());
+        assert_eq!(parked[1], torn);
+        // The next version reads it, and the rest of the life follows.
+        stripe.answers("/v1/events", 200, json!({ "data": life("Torn", id), "has_more": false }));
+        payments::sweep_events(&world.system()).await.expect("sweeps");
+        world.fold().await;
+        assert_eq!(sums_about(&house, id).await, sums_of_life());
+    }
+
     async fn a_sweep_that_fails_begins_at_the_same_place(house: TestHouse) {
         let stripe = StripeFake::start().await;
         let world = World::with_api(&house, Some(stripe.url.clone())).await;

@@ -18,6 +18,8 @@ fn top_up(key: &str, amount: i64) -> NewTopUp {
         amount: Micros(amount),
         currency: "USD".parse().expect("a currency"),
         processor: ProcessorKind::Stripe,
+        flow: None,
+        phone: None,
         saves_method: false,
     }
 }
@@ -35,10 +37,10 @@ both_stores! {
         stripe.answers("/v1/checkout/sessions", 200, page("cs_1"));
         let world = World::with_api(&house, Some(stripe.url.clone())).await;
         let ctx = payer(&world.platform, world.account_id);
-        let first = start_top_up(&ctx, top_up("k", 25_000_000)).await.expect("starts");
+        let first = start_top_up(&ctx, top_up("k", 25_000_000)).await.expect("starts").row;
         assert_eq!(first.redirect_url.as_deref(), Some("https://checkout.example/pay"));
         assert_eq!(first.status, PaymentStatus::Open);
-        let again = start_top_up(&ctx, top_up("k", 25_000_000)).await.expect("starts");
+        let again = start_top_up(&ctx, top_up("k", 25_000_000)).await.expect("starts").row;
         assert_eq!((again.id, again.redirect_url), (first.id, first.redirect_url));
         let asked = stripe.asked();
         assert_eq!(asked.len(), 1, "a replay asks nobody");
@@ -107,14 +109,14 @@ both_stores! {
         stripe.answers("/v1/checkout/sessions", 200, page("cs_1"));
         house.hand.advance(std::time::Duration::from_secs(121));
         payments::poll_payments(&world.system()).await.expect("polls");
-        let row = start_top_up(&ctx, top_up("k", 25_000_000)).await.expect("goes on");
+        let row = start_top_up(&ctx, top_up("k", 25_000_000)).await.expect("goes on").row;
         assert_eq!(row.redirect_url.as_deref(), Some("https://checkout.example/pay"));
         let keys: Vec<_> = stripe.asked().into_iter().map(|asked| asked.idempotency_key).collect();
         assert_eq!(keys, vec![Some(row.id.to_string()); 2], "the same key both times");
         let reused = start_top_up(&ctx, top_up("k", 30_000_000)).await;
         assert!(matches!(reused, Err(Error::Rejected(TopUpRejection::KeyReused))), "{reused:?}");
         let other = payer(&world.platform, make_account(&world.platform).await);
-        let own = start_top_up(&other, top_up("k", 30_000_000)).await.expect("a key of its own");
+        let own = start_top_up(&other, top_up("k", 30_000_000)).await.expect("a key of its own").row;
         assert_ne!(own.id, row.id);
         assert!(payments::payment(&other, row.id).await.expect("reads").is_none(), "a stranger");
     }

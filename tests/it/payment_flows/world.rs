@@ -11,6 +11,7 @@ use entity::ids::{AccountId, PaymentId};
 use entity::{payment, processor_endpoint};
 use heliograph::authz::{Actor, PersonActor};
 use heliograph::ctx::{Ctx, Platform};
+use heliograph::payments::processor::Processor;
 use heliograph::payments::raw_body::RawBody;
 use heliograph::payments::{self, Inbox, NewProcessor, Post, Reception};
 use heliograph::types::secret::SecretText;
@@ -85,14 +86,19 @@ pub fn payer(platform: &Arc<Platform>, account_id: AccountId) -> Ctx {
     Ctx::new(Arc::clone(platform), Actor::Person(actor), Arc::from("test"))
 }
 
-/// A Stripe endpoint, with its API at `base_url`.
-pub async fn add_stripe(ctx: &Ctx, base_url: Option<String>) -> processor_endpoint::Model {
-    let new = NewProcessor {
-        kind: ProcessorKind::Stripe,
+/// A processor, with its API where it says.
+pub fn processor(kind: ProcessorKind) -> NewProcessor {
+    NewProcessor {
+        kind,
         secret: SecretText::new(SECRET.to_owned()),
         api_key: Some(SecretText::new("sk_test_of_the_tests".to_owned())),
-        base_url,
-    };
+        base_url: None,
+    }
+}
+
+/// A Stripe endpoint, with its API at `base_url`.
+pub async fn add_stripe(ctx: &Ctx, base_url: Option<String>) -> processor_endpoint::Model {
+    let new = NewProcessor { base_url, ..processor(ProcessorKind::Stripe) };
     payments::add_processor(ctx, new).await.expect("connects Stripe")
 }
 
@@ -103,14 +109,20 @@ impl World {
 
     /// With Stripe's API at `base_url`.
     pub async fn with_api(house: &TestHouse, base_url: Option<String>) -> Self {
-        let system = house.system();
+        let new = NewProcessor { base_url, ..processor(ProcessorKind::Stripe) };
+        Self::with_processor(&house.platform, new).await
+    }
+
+    /// With another processor than Stripe, or on other settings.
+    pub async fn with_processor(platform: &Arc<Platform>, new: NewProcessor) -> Self {
+        let system = Ctx::system(Arc::clone(platform), "test");
         identity::ensure_operator(&system).await.expect("makes the operator");
-        let endpoint = add_stripe(&system, base_url).await;
-        let account_id = make_account(&house.platform).await;
-        let (inbox, writer) = Inbox::new(Arc::clone(&house.platform));
+        let endpoint = payments::add_processor(&system, new).await.expect("connects it");
+        let account_id = make_account(platform).await;
+        let (inbox, writer) = Inbox::new(Arc::clone(platform));
         let stop = CancellationToken::new();
         tokio::spawn(writer.run(stop.clone()));
-        Self { platform: Arc::clone(&house.platform), account_id, endpoint, inbox, stop }
+        Self { platform: Arc::clone(platform), account_id, endpoint, inbox, stop }
     }
 
     pub fn system(&self) -> Ctx {
@@ -142,6 +154,7 @@ impl World {
             invoice_id: None,
             saves_method: false,
             payment_method_id: None,
+            flow: entity::enums::PaymentFlow::HostedPage,
         };
         let id = row.id;
         let row = &row;
@@ -160,11 +173,21 @@ impl World {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_str(&signature(SECRET, &body, time_s)).expect("a value");
         headers.insert("stripe-signature", value);
+        self.post_with(&headers, None, body).await
+    }
+
+    /// Posts a webhook with what its processor signs it by.
+    pub async fn post_with(
+        &self,
+        headers: &HeaderMap,
+        token: Option<&str>,
+        body: Vec<u8>,
+    ) -> Reception {
         let post = Post {
-            processor: "stripe",
+            processor: Processor::of(self.endpoint.kind).name(),
             endpoint: &self.endpoint.path_key,
-            token: None,
-            headers: &headers,
+            token,
+            headers,
             body: RawBody::new(body).expect("a body"),
         };
         self.inbox.receive(post).await

@@ -96,12 +96,23 @@ pub(super) fn deliver(
     body: &[u8],
     request: &Request,
 ) -> Result<Verified, Refusal> {
-    let current = SecretText::new(SECRET.to_owned());
-    let old = SecretText::new(OLD_SECRET.to_owned());
+    deliver_under(processor, body, request, SECRET, Some(OLD_SECRET))
+}
+
+/// Delivers to an endpoint with these secrets.
+pub(super) fn deliver_under(
+    processor: Processor,
+    body: &[u8],
+    request: &Request,
+    current: &str,
+    other: Option<&str>,
+) -> Result<Verified, Refusal> {
+    let current = SecretText::new(current.to_owned());
+    let other = other.map(|secret| SecretText::new(secret.to_owned()));
     let delivery = Delivery {
         headers: &request.headers,
         path_token: request.path_token.as_deref(),
-        secrets: EndpointSecrets::new(&current, Some(&old)).expect("secrets"),
+        secrets: EndpointSecrets::new(&current, other.as_ref()).expect("secrets"),
         now: UnixMillis(NOW_S * 1000),
     };
     receive(processor, RawBody::new(body.to_vec()).expect("a body"), &delivery)

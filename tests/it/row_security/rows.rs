@@ -74,7 +74,7 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO processor_endpoint VALUES ('{a}', 0, '{simple}', '', NULL, NULL, NULL, true, 0, 1, \
      0, 0)",
     "INSERT INTO payment VALUES ('{a}', '{a}', 0, '{a}', 0, 'USD', 0, NULL, '', '', NULL, NULL, 0, \
-     NULL, false, 1, 0, 0, NULL, false, NULL)",
+     NULL, false, 1, 0, 0, NULL, false, NULL, 0)",
     "INSERT INTO payment_method VALUES ('{a}', '{a}', '{a}', 'c', '{a}', 0, NULL, NULL)",
     "INSERT INTO automatic_top_up VALUES ('{a}', '{a}', 'USD', 0, 1, NULL, 0, NULL, 0, 0, 0, 1, 0, \
      0)",
@@ -89,6 +89,8 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO invoice_line VALUES ('{a}', '{a}', 1, 1, 'd', NULL, NULL, NULL, NULL, 1, 0)",
     "INSERT INTO invoice_tax VALUES ('{a}', '{a}', '{a}', 't', 0, 0, 0)",
     "INSERT INTO invoice_allocation VALUES ('{a}', '{a}', '{a}', 0, NULL, 0)",
+    "INSERT INTO invoice_reminder VALUES ('{a}', '{a}', 0, 1, 0)",
+    "INSERT INTO mail VALUES ('{a}', '{a}', 0, '', NULL, 0, 0, 0, NULL, 0, NULL)",
     "INSERT INTO invoice_counter VALUES ('{a}', 0, 1)",
     "INSERT INTO contact VALUES ('{a}', '{a}', '+447400123456', '\\x{hex}{hex}', 'GB', 1, 0, 0)",
     "INSERT INTO contact_attribute VALUES ('{a}', '{a}', 'city', 0, NULL, 0)",

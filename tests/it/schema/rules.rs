@@ -2,6 +2,9 @@
 
 use super::document::{Contract, Field, Input, Kind, is_list, named};
 
+/// Streams that tell the present state whole each time: there is nothing between to go on from.
+const STREAMS_OF_STATE: &[&str] = &["metricsLive"];
+
 /// The scalars, beside GraphQL's own. `SequenceNumber` is a JSON number above `Int`'s range; money
 /// and the others come with the domains that need them.
 const SCALARS: &[&str] = &[
@@ -76,6 +79,9 @@ pub fn faults(contract: &Contract) -> Vec<String> {
         check_mutation(contract, &mut faults, name, field);
     }
     for (name, field) in contract.root("Subscription") {
+        if STREAMS_OF_STATE.contains(&name.as_str()) {
+            continue;
+        }
         let after = field.arguments.get("after").map(|it| it.ty.to_string());
         if after.as_deref() != Some("Cursor") {
             faults.push(format!("Subscription.{name}: streams resume by after: Cursor"));
@@ -306,7 +312,10 @@ fn check_time(faults: &mut Vec<String>, place: &str, name: &str, ty: &str) {
     if is_point_in_time && ty != "DateTime" {
         faults.push(format!("{place}: what ends with At is a DateTime, not {ty}"));
     }
-    let is_bound = name.ends_with("From") || name.ends_with("Before");
+    // A range goes from and to; figures are as of a time.
+    let is_bound = name.ends_with("From")
+        || name.ends_with("Before")
+        || ["from", "to", "asOf"].contains(&name);
     if ty == "DateTime" && !is_point_in_time && !is_bound {
         faults.push(format!("{place}: a DateTime is named …At"));
     }

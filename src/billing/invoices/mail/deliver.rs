@@ -3,11 +3,8 @@
 
 use entity::enums::{MailKind, MailState};
 use entity::ids::InvoiceId;
-use entity::time::UnixMillis;
 use entity::{invoice, mail};
-use sea_orm::{
-    ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect, Set, Unchanged,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Unchanged};
 
 use super::compose::{self, Composed};
 use crate::authz::Action;
@@ -166,6 +163,8 @@ fn pause_ms(attempts: i32) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use entity::time::UnixMillis;
+
     use super::*;
 
     #[test]
