@@ -215,7 +215,7 @@ impl App {
         let mut app = Self {
             hub,
             identity: IdentityService::new(Arc::clone(&platform)),
-            jobs: Jobs::new(Arc::clone(&platform), schedules::all()),
+            jobs: Jobs::new(Arc::clone(&platform), schedules::all(&platform)),
             operator_link,
             platform,
             serving: Shutdown::on(work.stop.clone()),

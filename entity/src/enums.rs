@@ -33,6 +33,13 @@ macro_rules! stored_enum {
     };
 }
 
+mod contacts;
+
+pub use contacts::{
+    AttributeKind, AutoReplyState, ConsentKind, ConsentSource, KeywordAction, KeywordLanguage,
+    SuppressionReason, SuppressionScope,
+};
+
 stored_enum! {
     /// Whether an account is a customer's or the operator's own.
     AccountKind {
@@ -539,79 +546,5 @@ stored_enum! {
         Expired = 11,
         /// The facts contradict each other: a person decides.
         Conflicting = 12,
-    }
-}
-
-stored_enum! {
-    /// What the values of an attribute are.
-    AttributeKind {
-        /// Text.
-        Text = 0,
-        /// An exact decimal.
-        Number = 1,
-        /// Yes or no.
-        Boolean = 2,
-        /// A day.
-        Date = 3,
-    }
-}
-
-stored_enum! {
-    /// What a statement of consent says.
-    ConsentKind {
-        /// The person agrees to be written to.
-        Granted = 0,
-        /// The person objects.
-        Withdrawn = 1,
-        /// The account itself stops writing to the number.
-        Suppressed = 2,
-        /// The account takes its own stop back.
-        Lifted = 3,
-    }
-}
-
-stored_enum! {
-    /// How a statement of consent came.
-    ConsentSource {
-        /// A form on a page of the account's.
-        WebForm = 0,
-        /// Paper.
-        Paper = 1,
-        /// A call.
-        Phone = 2,
-        /// Face to face.
-        InPerson = 3,
-        /// A keyword in a message from the phone.
-        Keyword = 4,
-        /// Our own preference page.
-        PreferencePage = 5,
-        /// A file of contacts.
-        Import = 6,
-        /// The account, of its own accord.
-        Account = 7,
-    }
-}
-
-stored_enum! {
-    /// What a suppression or a statement of consent reaches.
-    SuppressionScope {
-        /// Everything of the account.
-        Account = 0,
-        /// What comes from one sender.
-        Sender = 1,
-        /// What is about one topic.
-        Topic = 2,
-    }
-}
-
-stored_enum! {
-    /// Why a number is not written to.
-    SuppressionReason {
-        /// The person objected.
-        OptedOut = 0,
-        /// The account decided so.
-        Manual = 1,
-        /// The person complained.
-        Complaint = 2,
     }
 }

@@ -160,6 +160,8 @@ ids! {
     SuppressionId = "supp";
     /// A statement of consent.
     ConsentEventId = "cons";
+    /// A keyword of an account's own.
+    KeywordId = "keyw";
     /// A payment.
     PaymentId = "pay";
     /// A kept means of payment.

@@ -33,6 +33,8 @@ const WALLS: &[(&str, RowsOf)] = &[
     ("segment", RowsOf::Account("account_id")),
     ("consent_event", RowsOf::Account("account_id")),
     ("suppression", RowsOf::Account("account_id")),
+    ("inbound_keyword", RowsOf::Account("account_id")),
+    ("auto_reply", RowsOf::Account("account_id")),
 ];
 
 const TABLES: &[(&str, &str)] = &[
@@ -141,6 +143,36 @@ const TABLES: &[(&str, &str)] = &[
          created_at_ms BIGINT NOT NULL,
          PRIMARY KEY (account_id, number_mac, scope, scope_value)",
     ),
+    (
+        "inbound_keyword",
+        "account_id UUID NOT NULL REFERENCES account (id),
+         id UUID NOT NULL,
+         word TEXT NOT NULL CHECK (length(word) BETWEEN 1 AND 30),
+         action SMALLINT NOT NULL CHECK (action BETWEEN 0 AND 3),
+         answer TEXT CHECK (length(answer) BETWEEN 1 AND 600),
+         created_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (account_id, id),
+         CONSTRAINT inbound_keyword_word_unique UNIQUE (account_id, word),
+         CHECK (action <> 3 OR answer IS NOT NULL)",
+    ),
+    (
+        "auto_reply",
+        "account_id UUID NOT NULL REFERENCES account (id),
+         inbound_message_id UUID NOT NULL,
+         sender TEXT NOT NULL,
+         recipient TEXT NOT NULL,
+         action SMALLINT NOT NULL CHECK (action BETWEEN 0 AND 3),
+         language SMALLINT NOT NULL CHECK (language BETWEEN 0 AND 12),
+         keyword_id UUID,
+         passes_suppression BOOLEAN NOT NULL,
+         state SMALLINT NOT NULL CHECK (state BETWEEN 0 AND 2),
+         message_id UUID,
+         refusal TEXT,
+         created_at_ms BIGINT NOT NULL,
+         PRIMARY KEY (account_id, inbound_message_id),
+         CHECK ((message_id IS NOT NULL) = (state = 1)),
+         CHECK ((refusal IS NOT NULL) = (state = 2))",
+    ),
 ];
 
 const INDEXES: &[&str] = &[
@@ -155,6 +187,10 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX list_member_contact ON list_member (account_id, contact_id)",
     "CREATE INDEX consent_event_number ON consent_event (account_id, number_mac, id)",
     "CREATE UNIQUE INDEX suppression_id ON suppression (account_id, id)",
+    "CREATE INDEX auto_reply_pending ON auto_reply (inbound_message_id) WHERE state = 0",
+    "CREATE UNIQUE INDEX auto_reply_message ON auto_reply (account_id, message_id) WHERE message_id IS NOT NULL",
+    "CREATE INDEX auto_reply_phone ON auto_reply (account_id, recipient, created_at_ms)",
+    "CREATE INDEX auto_reply_created ON auto_reply (created_at_ms)",
     // A thread: what a phone wrote.
     "CREATE INDEX inbound_message_sender ON inbound_message (account_id, sender, id)",
     // What a message is about, where its recipient may object to that alone.

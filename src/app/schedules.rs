@@ -3,17 +3,31 @@
 use std::time::Duration;
 
 use super::payments::{ASK, FOLD};
-use crate::billing::invoices;
-use crate::billing::plans;
+use crate::billing::{Prices, invoices, plans};
 use crate::contacts;
+use crate::ctx::Platform;
 use crate::jobs::Schedule;
-use crate::messages::{inbound_parts, sweeps};
+use crate::messages::commands::Tables;
+use crate::messages::{auto_reply, inbound_parts, sweeps};
 use crate::payments;
 use crate::rollups;
+use crate::routing::Routes;
 
 /// All of it.
-pub(super) fn all() -> Vec<Schedule> {
+pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
+    let (db, clock, doorbell) = (&platform.db, &platform.clock, &platform.doorbell);
+    let routes = Routes::new(db.clone(), clock.clone(), doorbell);
+    let prices = Prices::new(db.clone(), clock.clone(), doorbell, &platform.settings);
     vec![
+        // What a phone asked for is answered at most this late.
+        Schedule::new("messages.answer_keywords", Duration::from_secs(1), move |ctx| {
+            let (routes, prices) = (routes.clone(), prices.clone());
+            async move {
+                let routes = routes.current().await?;
+                let tables = Tables { routes, prices: prices.current().await? };
+                auto_reply::answer_pending(&ctx, &tables).await
+            }
+        }),
         // A scheduled message leaves at most this late.
         Schedule::new("messages.queue_scheduled", Duration::from_secs(1), |ctx| async move {
             sweeps::queue_scheduled(&ctx).await

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::consent::ScopeRef;
 use super::model::{AttributeValue, is_plain, valid_tag};
+use crate::db::Store;
 
 /// Conditions in one tree, itself included.
 const CONDITIONS_MAX: usize = 50;
@@ -47,11 +48,11 @@ pub enum Condition {
     /// Its person consented in just this scope, and did not withdraw.
     Consented(ScopeRef),
     /// A message to it that was accepted at or after this time was delivered.
-    DeliveredSince(UnixMillis),
+    DeliveredFrom(UnixMillis),
     /// It wrote at or after this time.
-    RepliedSince(UnixMillis),
+    RepliedFrom(UnixMillis),
     /// It was made at or after this time.
-    CreatedSince(UnixMillis),
+    CreatedFrom(UnixMillis),
 }
 
 /// A test of a value.
@@ -127,9 +128,9 @@ impl Condition {
             Self::List(_)
             | Self::Suppressed(_)
             | Self::Consented(_)
-            | Self::DeliveredSince(_)
-            | Self::RepliedSince(_)
-            | Self::CreatedSince(_) => Ok(()),
+            | Self::DeliveredFrom(_)
+            | Self::RepliedFrom(_)
+            | Self::CreatedFrom(_) => Ok(()),
         }
     }
 
@@ -198,9 +199,18 @@ impl AttributeTest {
 
 /// The condition as an expression over a row of `contact`, with its values in order. Whoever selects
 /// names the account there.
-pub(super) fn sql(account_id: AccountId, condition: &Condition) -> (String, Vec<Value>) {
+pub(super) fn sql(
+    store: Store,
+    account_id: AccountId,
+    condition: &Condition,
+) -> (String, Vec<Value>) {
     let mut values = Vec::new();
     let text = write(account_id, condition, &mut values);
+    // SeaORM puts its own numbers in the place of these; it knows each store's sign alone.
+    let text = match store {
+        Store::Sqlite => text,
+        Store::Postgres => text.replace('?', "$"),
+    };
     (text, values)
 }
 
@@ -261,7 +271,7 @@ fn write(account_id: AccountId, condition: &Condition, values: &mut Vec<Value>) 
                  AND w.scope_value = e.scope_value AND w.id > e.id))"
             )
         }
-        Condition::DeliveredSince(time) => {
+        Condition::DeliveredFrom(time) => {
             values.push(first_uuid_at(*time).into());
             format!(
                 "EXISTS (SELECT 1 FROM message m WHERE m.account_id = contact.account_id \
@@ -269,14 +279,14 @@ fn write(account_id: AccountId, condition: &Condition, values: &mut Vec<Value>) 
                 MessageStatus::Delivered.code()
             )
         }
-        Condition::RepliedSince(time) => {
+        Condition::RepliedFrom(time) => {
             // Carriers write the phone's number with a plus sign or without.
             values.push(first_uuid_at(*time).into());
             "EXISTS (SELECT 1 FROM inbound_message i WHERE i.account_id = contact.account_id \
              AND i.sender IN (contact.number, substr(contact.number, 2)) AND i.id >= ?)"
                 .to_owned()
         }
-        Condition::CreatedSince(time) => {
+        Condition::CreatedFrom(time) => {
             values.push(first_uuid_at(*time).into());
             "(contact.id >= ?)".to_owned()
         }
@@ -354,14 +364,16 @@ mod tests {
                 Condition::Suppressed(ScopeRef::Account),
                 Condition::Consented(ScopeRef::Sender("Acme".to_owned())),
             ]),
-            Condition::DeliveredSince(UnixMillis(1)),
-            Condition::RepliedSince(UnixMillis(1)),
-            Condition::CreatedSince(UnixMillis(1)),
+            Condition::DeliveredFrom(UnixMillis(1)),
+            Condition::RepliedFrom(UnixMillis(1)),
+            Condition::CreatedFrom(UnixMillis(1)),
             Condition::Any(Vec::new()),
         ]);
         assert_eq!(condition.check(), Ok(()));
-        let (text, values) = sql(AccountId(Uuid::from_u128(1)), &condition);
-        assert_eq!(text.matches('?').count(), values.len(), "{text}");
+        for (store, sign) in [(Store::Sqlite, '?'), (Store::Postgres, '$')] {
+            let (text, values) = sql(store, AccountId(Uuid::from_u128(1)), &condition);
+            assert_eq!(text.matches(sign).count(), values.len(), "{text}");
+        }
         let stored = serde_json::to_string(&condition).unwrap();
         assert_eq!(serde_json::from_str::<Condition>(&stored).unwrap(), condition);
     }

@@ -5,22 +5,26 @@
 //! to be sent; those callers were authorized. Checked twice: when messages are accepted, and when
 //! they are claimed for dispatch, under the account's [`Fence`](crate::db::Fence).
 
+mod queries;
+
 use std::collections::{HashMap, HashSet};
 
 use entity::enums::{ConsentKind, ConsentSource, SuppressionReason, SuppressionScope};
 use entity::ids::{AccountId, ConsentEventId, InboundMessageId, SuppressionId};
+use entity::suppression;
 use entity::time::UnixMillis;
-use entity::{consent_event, suppression};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Select};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
+
+pub use queries::{
+    ConsentFilter, events_count, events_page, find_event, find_suppression, suppressions_by_macs,
+    suppressions_count, suppressions_page,
+};
 
 use super::model::Topic;
 use super::store::{default_region, number_mac, parse_number};
-use crate::authz::Action;
 use crate::ctx::Ctx;
-use crate::db::page::{self, ListOrder, Page, PageRequest};
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
-use crate::error::Failed;
 use crate::keys::MasterKey;
 use crate::types::phone::PhoneNumber;
 use crate::types::sender::Sender;
@@ -263,6 +267,12 @@ impl Suppressed {
         })
     }
 
+    /// Whether a message's recipient is suppressed in just this scope.
+    pub fn has(&self, key: &MasterKey, message: Addressed<'_>, scope: &ScopeRef) -> bool {
+        let mac = number_mac(key, message.account_id, message.recipient).to_vec();
+        self.0.get(&(message.account_id, mac)).is_some_and(|scopes| scopes.contains(scope))
+    }
+
     fn add(&mut self, account_id: AccountId, mac: Vec<u8>, scope: SuppressionScope, value: &str) {
         let scopes = self.0.entry((account_id, mac)).or_default();
         scopes.push(ScopeRef::from_columns(scope, value));
@@ -368,134 +378,4 @@ pub async fn numbers_in(
 ) -> Result<Vec<Option<PhoneNumber>>, DbErr> {
     let region = default_region(ctx.db.reader(), account_id).await?;
     Ok(texts.iter().map(|text| parse_number(text, region)).collect())
-}
-
-/// Which suppressions or statements are wanted; absent fields leave all, present ones all hold.
-#[derive(Clone, Debug, Default)]
-pub struct ConsentFilter {
-    /// Of this number, as people write it.
-    pub number: Option<String>,
-    /// In this kind of scope.
-    pub scope: Option<SuppressionScope>,
-}
-
-/// A page of the account's suppressions, newest first.
-///
-/// # Errors
-/// [`Failed`]: not allowed, or the store's own.
-pub async fn suppressions_page(
-    ctx: &Ctx,
-    filter: &ConsentFilter,
-    request: &PageRequest<SuppressionId>,
-) -> Result<Page<suppression::Model>, Failed> {
-    let (select, key) = (suppressions(ctx, filter).await?, suppression::Column::Id);
-    Ok(page::fetch_page(ctx.db.reader(), select, key, ListOrder::Descending, request).await?)
-}
-
-/// How many suppressions [`suppressions_page`] pages through.
-///
-/// # Errors
-/// [`Failed`]: not allowed, or the store's own.
-pub async fn suppressions_count(ctx: &Ctx, filter: &ConsentFilter) -> Result<u64, Failed> {
-    Ok(page::count_all(ctx.db.reader(), suppressions(ctx, filter).await?).await?)
-}
-
-async fn suppressions(
-    ctx: &Ctx,
-    filter: &ConsentFilter,
-) -> Result<Select<suppression::Entity>, Failed> {
-    let account_id = ctx.actor.require_in_account(Action::ReadContacts)?;
-    let mut select =
-        suppression::Entity::find().filter(suppression::Column::AccountId.eq(account_id));
-    if let Some(number) = &filter.number {
-        let mac = mac_of(ctx, account_id, number).await?;
-        select = select.filter(suppression::Column::NumberMac.eq(mac));
-    }
-    if let Some(scope) = filter.scope {
-        select = select.filter(suppression::Column::Scope.eq(scope));
-    }
-    Ok(select)
-}
-
-/// A page of the account's log of consent, newest first.
-///
-/// # Errors
-/// [`Failed`]: not allowed, or the store's own.
-pub async fn events_page(
-    ctx: &Ctx,
-    filter: &ConsentFilter,
-    request: &PageRequest<ConsentEventId>,
-) -> Result<Page<consent_event::Model>, Failed> {
-    let (select, key) = (events(ctx, filter).await?, consent_event::Column::Id);
-    Ok(page::fetch_page(ctx.db.reader(), select, key, ListOrder::Descending, request).await?)
-}
-
-/// How many statements [`events_page`] pages through.
-///
-/// # Errors
-/// [`Failed`]: not allowed, or the store's own.
-pub async fn events_count(ctx: &Ctx, filter: &ConsentFilter) -> Result<u64, Failed> {
-    Ok(page::count_all(ctx.db.reader(), events(ctx, filter).await?).await?)
-}
-
-async fn events(
-    ctx: &Ctx,
-    filter: &ConsentFilter,
-) -> Result<Select<consent_event::Entity>, Failed> {
-    let account_id = ctx.actor.require_in_account(Action::ReadContacts)?;
-    let mut select =
-        consent_event::Entity::find().filter(consent_event::Column::AccountId.eq(account_id));
-    if let Some(number) = &filter.number {
-        let mac = mac_of(ctx, account_id, number).await?;
-        select = select.filter(consent_event::Column::NumberMac.eq(mac));
-    }
-    if let Some(scope) = filter.scope {
-        select = select.filter(consent_event::Column::Scope.eq(scope));
-    }
-    Ok(select)
-}
-
-/// The keyed hash of a number as people write it; of what is no number, one that nobody has.
-async fn mac_of(ctx: &Ctx, account_id: AccountId, number: &str) -> Result<Vec<u8>, DbErr> {
-    let number = number_in(ctx, account_id, number).await?;
-    Ok(number.map_or_else(Vec::new, |number| {
-        number_mac(&ctx.master_key, account_id, number.e164()).to_vec()
-    }))
-}
-
-/// A suppression of the caller's account.
-///
-/// # Errors
-/// [`Failed`]: not allowed, or the store's own.
-pub async fn find_suppression(
-    ctx: &Ctx,
-    id: SuppressionId,
-) -> Result<Option<suppression::Model>, Failed> {
-    let select = suppressions(ctx, &ConsentFilter::default()).await?;
-    Ok(select.filter(suppression::Column::Id.eq(id)).one(ctx.db.reader()).await?)
-}
-
-/// A statement of the caller's account.
-///
-/// # Errors
-/// [`Failed`]: not allowed, or the store's own.
-pub async fn find_event(
-    ctx: &Ctx,
-    id: ConsentEventId,
-) -> Result<Option<consent_event::Model>, Failed> {
-    let select = events(ctx, &ConsentFilter::default()).await?;
-    Ok(select.filter(consent_event::Column::Id.eq(id)).one(ctx.db.reader()).await?)
-}
-
-/// The suppressions of contacts, by the keyed hashes of their numbers.
-///
-/// # Errors
-/// [`Failed`]: not allowed, or the store's own.
-pub async fn suppressions_by_macs(
-    ctx: &Ctx,
-    macs: &[[u8; 32]],
-) -> Result<Vec<suppression::Model>, Failed> {
-    let select = suppressions(ctx, &ConsentFilter::default()).await?;
-    let of_macs = suppression::Column::NumberMac.is_in(macs.iter().map(|mac| mac.to_vec()));
-    Ok(select.filter(of_macs).all(ctx.db.reader()).await?)
 }

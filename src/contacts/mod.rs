@@ -9,12 +9,13 @@
 //!   does both. Nothing here knows messages but by what conditions ask of them.
 //!
 //! `commands` and `queries` (contacts), `attributes`, `lists`, `condition` and `segments` (saved
-//! conditions), `consent` (the log, and suppressions).
+//! conditions), `consent` (the log, and suppressions), `keywords` (in messages from phones).
 
 mod attributes;
 mod commands;
 mod condition;
 pub mod consent;
+pub mod keywords;
 mod lists;
 mod model;
 mod queries;
@@ -38,7 +39,7 @@ pub use lists::{
 };
 pub use model::{AttributeValue, Topic};
 pub use queries::{
-    ContactFilter, by_ids, by_macs, contacts_count, contacts_page, tags_of, values_of,
+    ContactFilter, by_ids, by_macs, by_numbers, contacts_count, contacts_page, tags_of, values_of,
 };
 pub use segments::{
     NewSegment, SegmentChange, SegmentRejection, create_segment, delete_segment, segment_condition,

@@ -14,6 +14,7 @@ use super::model::AttributeValue;
 use super::store::{default_region, parse_number};
 use crate::authz::Action;
 use crate::ctx::Ctx;
+use crate::db::Store;
 use crate::db::page::{self, ListOrder, Page, PageRequest};
 use crate::error::Failed;
 
@@ -54,8 +55,12 @@ pub async fn contacts_count(ctx: &Ctx, filter: &ContactFilter) -> Result<u64, Fa
 }
 
 /// The contacts of which `condition` holds.
-pub(super) fn of_condition(account_id: AccountId, condition: &Condition) -> Select<Entity> {
-    let (text, values) = sql(account_id, condition);
+pub(super) fn of_condition(
+    store: Store,
+    account_id: AccountId,
+    condition: &Condition,
+) -> Select<Entity> {
+    let (text, values) = sql(store, account_id, condition);
     Entity::find()
         .filter(Column::AccountId.eq(account_id))
         .filter(Expr::cust_with_values(text, values))
@@ -90,7 +95,7 @@ async fn filtered(ctx: &Ctx, filter: &ContactFilter) -> Result<Select<Entity>, F
     }
     if let Some(condition) = &filter.condition {
         condition.check().map_err(|fault| Failed::BadRequest(fault.to_string()))?;
-        let (text, values) = sql(account_id, condition);
+        let (text, values) = sql(ctx.db.store(), account_id, condition);
         select = select.filter(Expr::cust_with_values(text, values));
     }
     Ok(select)
@@ -105,6 +110,18 @@ pub async fn by_ids(ctx: &Ctx, ids: &[ContactId]) -> Result<Vec<Model>, Failed> 
     let found = Entity::find()
         .filter(Column::AccountId.eq(account_id))
         .filter(Column::Id.is_in(ids.iter().copied()));
+    Ok(found.all(ctx.db.reader()).await?)
+}
+
+/// Contacts by their numbers in E.164; those that the account has not are missing.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn by_numbers(ctx: &Ctx, numbers: &[&str]) -> Result<Vec<Model>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadContacts)?;
+    let found = Entity::find()
+        .filter(Column::AccountId.eq(account_id))
+        .filter(Column::Number.is_in(numbers.iter().copied()));
     Ok(found.all(ctx.db.reader()).await?)
 }
 

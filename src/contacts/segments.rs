@@ -175,7 +175,7 @@ pub async fn segment_contacts_count(ctx: &Ctx, segment: &Model) -> Result<u64, F
 
 fn in_segment(ctx: &Ctx, segment: &Model) -> Result<Select<contact::Entity>, Failed> {
     let account_id = ctx.actor.require_in_account(Action::ReadContacts)?;
-    Ok(of_condition(account_id, &segment_condition(segment)?))
+    Ok(of_condition(ctx.db.store(), account_id, &segment_condition(segment)?))
 }
 
 /// Segments of the caller's account by id; those that it has not are missing.

@@ -13,10 +13,11 @@ use super::carriers::{
     AddCarrierError, DisableCarrierError, EnableCarrierError, UpdateCarrierError,
 };
 use super::contacts::{
-    AddToListError, CreateContactAttributeError, CreateContactError, CreateListError,
-    CreateSegmentError, DeleteContactAttributeError, DeleteContactError, DeleteListError,
-    DeleteSegmentError, RecordConsentError, RemoveFromListError, SuppressError, UnsuppressError,
-    UpdateContactError, UpdateListError, UpdateSegmentError,
+    AddToListError, CreateContactAttributeError, CreateContactError, CreateKeywordError,
+    CreateListError, CreateSegmentError, DeleteContactAttributeError, DeleteContactError,
+    DeleteKeywordError, DeleteListError, DeleteSegmentError, RecordConsentError,
+    RemoveFromListError, SuppressError, UnsuppressError, UpdateContactError, UpdateListError,
+    UpdateSegmentError,
 };
 use super::identity::accounts::{CreateAccountError, UpdateAccountError};
 use super::identity::api_keys::{CreateApiKeyError, RevokeApiKeyError, RotateApiKeyError};
@@ -362,6 +363,10 @@ pub enum UserError {
     DeleteSegment(DeleteSegmentError),
     /// Of `recordConsent`.
     RecordConsent(RecordConsentError),
+    /// Of `createKeyword`.
+    CreateKeyword(CreateKeywordError),
+    /// Of `deleteKeyword`.
+    DeleteKeyword(DeleteKeywordError),
     /// Of `suppress`.
     Suppress(SuppressError),
     /// Of `unsuppress`.

@@ -27,8 +27,8 @@ use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
 use super::contacts::{
-    ContactByMac, ContactLists, ContactRow, ContactSuppressions, ContactTags, ContactValues,
-    ListRow,
+    ContactByMac, ContactByNumber, ContactLists, ContactRow, ContactSuppressions, ContactTags,
+    ContactValues, ListRow,
 };
 use super::errors::Answer;
 use super::payments::ProcessorRow;
@@ -113,6 +113,7 @@ loaders! {
     carriers: CarrierRow,
     contacts: ContactRow,
     contacts_by_mac: ContactByMac,
+    contacts_by_number: ContactByNumber,
     contact_lists: ContactLists,
     contact_suppressions: ContactSuppressions,
     contact_tags: ContactTags,

@@ -85,6 +85,7 @@ pub struct Query(
     contacts::ListsQuery,
     contacts::SegmentsQuery,
     contacts::ConsentQuery,
+    contacts::KeywordsQuery,
     messages::MessagesQuery,
     rollups::RollupsQuery,
 );
@@ -114,6 +115,7 @@ pub struct Mutation(
     contacts::ListsMutation,
     contacts::SegmentsMutation,
     contacts::ConsentMutation,
+    contacts::KeywordsMutation,
     messages::MessagesMutation,
 );
 

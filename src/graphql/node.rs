@@ -3,15 +3,16 @@
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
     self, AccountId, ApiKeyId, AttributeId, CarrierId, ConsentEventId, ContactId, EventId,
-    InboundMessageId, InvalidId, InvoiceId, ListId, MessageId, PaymentId, PaymentMethodId,
-    PersonId, PlanId, ProcessorId, RateCardId, RouteId, SegmentId, SenderId, SessionId,
-    SuppressionId, TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
+    InboundMessageId, InvalidId, InvoiceId, KeywordId, ListId, MessageId, PaymentId,
+    PaymentMethodId, PersonId, PlanId, ProcessorId, RateCardId, RouteId, SegmentId, SenderId,
+    SessionId, SuppressionId, TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
 };
 
 use super::call;
 use super::carriers::Carrier;
 use super::contacts::{
-    ConsentEvent, Contact, ContactAttribute, ContactList, ListRow, Segment, Suppression,
+    ConsentEvent, Contact, ContactAttribute, ContactList, InboundKeyword, ListRow, Segment,
+    Suppression,
 };
 use super::errors::{Answer, Fault};
 use super::identity::{Account, ApiKey, Person, Session};
@@ -28,7 +29,7 @@ use super::routes::Route;
 use super::senders::Sender;
 use super::vouchers::VoucherBatch;
 use crate::billing::{plans, vouchers};
-use crate::contacts::{self, consent};
+use crate::contacts::{self, consent, keywords};
 use crate::error::Failed;
 use crate::messages::live;
 use crate::{billing, identity, payments, routing, senders};
@@ -90,6 +91,8 @@ pub enum Node {
     Suppression(Suppression),
     /// `cons_…`
     ConsentEvent(ConsentEvent),
+    /// `keyw_…`
+    InboundKeyword(InboundKeyword),
     /// `inv_…`
     Invoice(Invoice),
     /// `tax_…`
@@ -210,6 +213,10 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         ConsentEventId::PREFIX => {
             let found = consent::find_event(ctx, parse_id(id)?).await?;
             found.map(|row| Node::ConsentEvent(ConsentEvent(row)))
+        }
+        KeywordId::PREFIX => {
+            let found = keywords::find_keyword(ctx, parse_id(id)?).await?;
+            found.map(|row| Node::InboundKeyword(InboundKeyword(row)))
         }
         EventId::PREFIX => find_event(context, parse_id(id)?).await?,
         InvoiceId::PREFIX => Invoice::load(context, parse_id(id)?).await?.map(Node::Invoice),

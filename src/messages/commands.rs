@@ -118,6 +118,7 @@ pub async fn send(
     let terms = billing::terms(ctx, account_id).await?;
     let journal = Journal::of_money(account_id, terms.currency);
     let checked = check_items(ctx, account_id, &terms, tables, input.messages).await?;
+    let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let batch = Batch::new(ctx, journal, checked);
     let (batch, claim) = match store(ctx, batch, key, input_mac).await? {
         Stored::Claimed(batch, claim) => (batch, claim),
@@ -147,8 +148,10 @@ enum Stored {
 }
 
 /// Ends a transaction whose hold found too little.
-enum Abandoned {
+pub(super) enum Abandoned {
+    /// The account has not so much.
     Unaffordable,
+    /// The store failed.
     Store(DbErr),
 }
 
@@ -256,7 +259,8 @@ fn replay(result: &str) -> Result<SendOutcome, Error<BatchRejection>> {
     Ok(SendOutcome { results: results.into_iter().map(Into::into).collect(), replayed: true })
 }
 
-async fn check_items(
+/// Checks messages, but for whether their recipients want them.
+pub(super) async fn check_items(
     ctx: &Ctx,
     account_id: AccountId,
     terms: &Terms,
@@ -296,8 +300,7 @@ async fn check_items(
         price: if is_test || !ctx.settings.billing.charging { &free } else { &priced },
         wait_ms: &|carrier_id, class| tables.routes.wait_ms(carrier_id, class, account_id),
     };
-    let checked = messages.into_iter().map(|item| check(item, &rules)).collect();
-    Ok(opt_out::refuse_suppressed(ctx, account_id, checked).await?)
+    Ok(messages.into_iter().map(|item| check(item, &rules)).collect())
 }
 
 /// Which of the senders in `messages` the account may use, by stored value.
@@ -369,6 +372,7 @@ pub async fn estimate(
     check_batch(messages.len())?;
     let terms = billing::terms(ctx, account_id).await?;
     let checked = check_items(ctx, account_id, &terms, tables, messages).await?;
+    let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let available = billing::available(ctx, &terms, account_id).await?;
     let estimate = |item: Checked| Estimate {
         price: item.price,

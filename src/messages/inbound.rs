@@ -1,5 +1,5 @@
-//! Messages from phones, whole: given to the account that owns the number, stored, and told in its
-//! log. Longer ones were joined before (`inbound_parts`).
+//! Messages from phones, whole: given to the account that owns the number, stored, told in its log,
+//! and heeded where they are keywords (`auto_reply`). Longer ones were joined before (`inbound_parts`).
 
 use std::collections::HashMap;
 
@@ -9,8 +9,11 @@ use entity::time::UnixMillis;
 use entity::{inbound_message, sender};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
 
+use super::auto_reply::{self, Arrived};
 use crate::db::Tx;
 use crate::events::NewEvent;
+use crate::keys::MasterKey;
+use crate::types::phone::PhoneNumber;
 
 /// A message from a phone with the id drawn for it.
 pub(super) struct Whole {
@@ -31,6 +34,7 @@ pub(super) struct Whole {
 /// with the same ids changes nothing.
 pub(super) async fn store(
     tx: &Tx,
+    key: &MasterKey,
     messages: Vec<Whole>,
     now: UnixMillis,
 ) -> Result<Vec<NewEvent>, DbErr> {
@@ -39,24 +43,33 @@ pub(super) async fn store(
     }
     let owners = owners(tx, &messages).await?;
     let mut events = Vec::new();
-    for message in messages {
+    let mut arrived = Vec::new();
+    for message in &messages {
         let id = message.id;
-        let account_id = owners.get(&number(&message.recipient)).copied();
+        let owner = owners.get(&number(&message.recipient));
+        let account_id = owner.map(|(account_id, _)| *account_id);
         let inserted = inbound_message::Entity::insert(row(message, account_id, now))
             .on_conflict_do_nothing_on([inbound_message::Column::Id])
             .exec_without_returning(&**tx)
             .await?;
         let is_new = matches!(inserted, sea_orm::TryInsertResult::Inserted(rows) if rows > 0);
-        events.extend(account_id.filter(|_| is_new).map(|account_id| NewEvent {
-            account_id,
+        let Some((account_id, sender)) = owner.filter(|_| is_new) else { continue };
+        events.push(NewEvent {
+            account_id: *account_id,
             kind: EventKind::MessageReceived,
             subject_id: id.0,
             status: 0,
             version: 1,
             error_code: None,
             occurred_at: now,
-        }));
+        });
+        // Names and short codes send no keywords that anybody could act on.
+        if let Ok(phone) = PhoneNumber::restore(&format!("+{}", number(&message.sender))) {
+            let (account_id, text) = (*account_id, message.text.as_str());
+            arrived.push(Arrived { id, account_id, phone, sender, text });
+        }
     }
+    events.extend(auto_reply::heed(tx, key, &arrived, now).await?);
     Ok(events)
 }
 
@@ -65,9 +78,12 @@ fn number(to: &str) -> String {
     to.trim_start_matches('+').to_owned()
 }
 
-/// The accounts that own the numbers written to: approved senders of that value, if just one
-/// account has it.
-async fn owners(tx: &Tx, messages: &[Whole]) -> Result<HashMap<String, AccountId>, DbErr> {
+/// The accounts that own the numbers written to, with the sender that each has: approved senders of
+/// that value, if just one account has it.
+async fn owners(
+    tx: &Tx,
+    messages: &[Whole],
+) -> Result<HashMap<String, (AccountId, String)>, DbErr> {
     let values = messages.iter().flat_map(|message| {
         let digits = number(&message.recipient);
         [format!("+{digits}"), digits]
@@ -80,18 +96,18 @@ async fn owners(tx: &Tx, messages: &[Whole]) -> Result<HashMap<String, AccountId
         .into_tuple()
         .all(&**tx)
         .await?;
-    let mut owners: HashMap<String, Option<AccountId>> = HashMap::new();
+    let mut owners: HashMap<String, Option<(AccountId, String)>> = HashMap::new();
     for (value, account_id) in found {
         owners
             .entry(number(&value))
-            .and_modify(|owner| *owner = owner.filter(|owner| *owner == account_id))
-            .or_insert(Some(account_id));
+            .and_modify(|owner| *owner = owner.take().filter(|(owner, _)| *owner == account_id))
+            .or_insert(Some((account_id, value)));
     }
     Ok(owners.into_iter().filter_map(|(value, owner)| Some((value, owner?))).collect())
 }
 
 fn row(
-    message: Whole,
+    message: &Whole,
     account_id: Option<AccountId>,
     now: UnixMillis,
 ) -> inbound_message::ActiveModel {
@@ -99,9 +115,9 @@ fn row(
         id: Set(message.id),
         account_id: Set(account_id),
         carrier_id: Set(message.carrier_id),
-        sender: Set(message.sender),
-        recipient: Set(message.recipient),
-        body: Set(message.text.into_bytes()),
+        sender: Set(message.sender.clone()),
+        recipient: Set(message.recipient.clone()),
+        body: Set(message.text.clone().into_bytes()),
         parts: Set(message.parts),
         parts_received: Set(message.parts_received),
         received_at_ms: Set(now),

@@ -145,7 +145,7 @@ pub async fn give_up(ctx: &Ctx) -> Result<u64, DbErr> {
                 let messages: Vec<Whole> =
                     lacking.zip(ids).filter_map(|(parts, id)| joined(*id, parts)).collect();
                 let lacking = messages.len() as u64;
-                let events = inbound::store(&tx, messages, now).await?;
+                let events = inbound::store(&tx, &ctx.master_key, messages, now).await?;
                 let over = keys.len();
                 Entity::delete_many().filter(Column::MessageKey.is_in(keys)).exec(&*tx).await?;
                 let accounts: BTreeSet<_> = events.iter().map(|event| event.account_id).collect();

@@ -2,11 +2,12 @@
 //! `queries` of sent messages do not cover.
 
 use entity::event::Model as Event;
-use entity::ids::{AccountId, InboundMessageId, MessageId};
+use entity::ids::{AccountId, ContactId, InboundMessageId, MessageId};
 use entity::inbound_message::{Column, Entity, Model as InboundMessage};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
 use crate::authz::Action;
+use crate::contacts::{self, ScopeRef, consent};
 use crate::ctx::Ctx;
 use crate::db::page::{self, ListOrder, Page, PageRequest};
 use crate::error::{Error, Failed};
@@ -73,18 +74,59 @@ pub async fn inbound_by_ids(
 /// [`Failed`]: not allowed, or the store's own.
 pub async fn inbound_page(
     ctx: &Ctx,
+    filter: &InboundFilter,
     request: &PageRequest<InboundMessageId>,
 ) -> Result<Page<InboundMessage>, Failed> {
     let order = ListOrder::Descending;
-    Ok(page::fetch_page(ctx.db.reader(), inbound(ctx)?, Column::Id, order, request).await?)
+    let select = filtered(ctx, filter).await?;
+    Ok(page::fetch_page(ctx.db.reader(), select, Column::Id, order, request).await?)
 }
 
-/// How many inbound messages the account has.
+/// How many inbound messages [`inbound_page`] pages through.
 ///
 /// # Errors
 /// [`Failed`]: not allowed, or the store's own.
-pub async fn inbound_count(ctx: &Ctx) -> Result<u64, Failed> {
-    Ok(page::count_all(ctx.db.reader(), inbound(ctx)?).await?)
+pub async fn inbound_count(ctx: &Ctx, filter: &InboundFilter) -> Result<u64, Failed> {
+    Ok(page::count_all(ctx.db.reader(), filtered(ctx, filter).await?).await?)
+}
+
+/// Which inbound messages are wanted; absent fields leave all, present ones all hold. A thread is
+/// what one phone wrote to one number.
+#[derive(Clone, Debug, Default)]
+pub struct InboundFilter {
+    /// From this phone, as people write it.
+    pub from: Option<String>,
+    /// From this contact.
+    pub contact_id: Option<ContactId>,
+    /// To this number or short code of the account.
+    pub to: Option<String>,
+}
+
+async fn filtered(ctx: &Ctx, filter: &InboundFilter) -> Result<Select<Entity>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadMessages)?;
+    let mut select = inbound(ctx)?;
+    if let Some(from) = &filter.from {
+        let number = consent::number_in(ctx, account_id, from).await?;
+        let number = number.map(|number| number.e164().to_owned()).unwrap_or_default();
+        select = select.filter(Column::Sender.is_in(both_forms(&number)));
+    }
+    if let Some(id) = filter.contact_id {
+        let found = contacts::by_ids(ctx, &[id]).await?;
+        let number = found.first().map(|contact| contact.number.as_str()).unwrap_or_default();
+        select = select.filter(Column::Sender.is_in(both_forms(number)));
+    }
+    if let Some(to) = &filter.to {
+        let to = ScopeRef::sender(to);
+        let value = to.as_ref().map(|scope| scope.columns().1).unwrap_or_default();
+        select = select.filter(Column::Recipient.is_in(both_forms(value)));
+    }
+    Ok(select)
+}
+
+/// A number as carriers write it: with the plus sign, and without.
+fn both_forms(number: &str) -> [String; 2] {
+    let digits = number.trim_start_matches('+');
+    [digits.to_owned(), format!("+{digits}")]
 }
 
 /// The text of an inbound message that the caller found.

@@ -10,12 +10,14 @@
 //!   way to the carrier.
 //! - Nothing here speaks to the network inside a transaction.
 //!
-//! `commands` (accept, estimate, cancel), `opt_out` (consent, and what it stops), `queries`, `live` (the event log, inbound messages),
+//! `commands` (accept, estimate, cancel), `opt_out` (consent, and what it
+//! stops), `auto_reply` (keywords from phones, and their answers), `queries`, `live` (the event log, inbound messages),
 //! `dispatch` (the queue's way to the carriers and what comes back), `inbound_parts` (long messages
 //! from phones), `sweeps` (what becomes due by
 //! the clock).
 
 mod accept;
+pub mod auto_reply;
 mod batch;
 pub mod commands;
 pub mod dispatch;

@@ -104,7 +104,9 @@ async fn cancel_waiting(
         "message.account_id = rows.account_id AND message.recipient = rows.number \
          AND message.status + 0 IN ({cancelable}) \
          AND (rows.sender IS NULL OR message.sender = rows.sender) \
-         AND (rows.topic IS NULL OR message.topic = rows.topic)",
+         AND (rows.topic IS NULL OR message.topic = rows.topic) \
+         AND NOT EXISTS (SELECT 1 FROM auto_reply r WHERE r.account_id = message.account_id \
+         AND r.message_id = message.id AND r.passes_suppression)",
         cancelable = cancelable_statuses(),
     );
     cancel(tx, key, rows, &condition, now).await

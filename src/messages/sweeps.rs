@@ -186,6 +186,8 @@ pub async fn purge(ctx: &Ctx) -> Result<u64, DbErr> {
     let settings = &ctx.settings.messages;
     /// How long a receipt waits for its message: 72 hours.
     const PARKED_MS: i64 = 72 * 3_600_000;
+    /// How long the answer to a keyword is remembered: 30 days, longer than its message can wait.
+    const AUTO_REPLY_MS: i64 = 30 * 24 * 3_600_000;
     let rules = [
         (
             "idempotency",
@@ -193,6 +195,7 @@ pub async fn purge(ctx: &Ctx) -> Result<u64, DbErr> {
             "account_id, operation, key",
             settings.idempotency_ttl_s * 1_000,
         ),
+        ("auto_reply", "created_at_ms", "account_id, inbound_message_id", AUTO_REPLY_MS),
         ("parked_receipt", "received_at_ms", "carrier_id, carrier_message_id, sequence", PARKED_MS),
     ];
     let mut purged = 0;

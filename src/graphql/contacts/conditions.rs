@@ -33,11 +33,11 @@ pub enum ContactConditionInput {
     /// The person consented in just this scope and did not withdraw it since.
     Consented(ScopeInput),
     /// A message to the contact that was accepted at or after this time was delivered.
-    DeliveredSince(DateTime),
+    DeliveredFrom(DateTime),
     /// The contact sent a message at or after this time.
-    RepliedSince(DateTime),
+    RepliedFrom(DateTime),
     /// The contact was made at or after this time.
-    CreatedSince(DateTime),
+    CreatedFrom(DateTime),
 }
 
 /// A test of an attribute's value.
@@ -82,9 +82,9 @@ impl ContactConditionInput {
             Self::Country(country) => Condition::Country(country),
             Self::Suppressed(scope) => Condition::Suppressed(scope.require()?),
             Self::Consented(scope) => Condition::Consented(scope.require()?),
-            Self::DeliveredSince(time) => Condition::DeliveredSince(time.0),
-            Self::RepliedSince(time) => Condition::RepliedSince(time.0),
-            Self::CreatedSince(time) => Condition::CreatedSince(time.0),
+            Self::DeliveredFrom(time) => Condition::DeliveredFrom(time.0),
+            Self::RepliedFrom(time) => Condition::RepliedFrom(time.0),
+            Self::CreatedFrom(time) => Condition::CreatedFrom(time.0),
         })
     }
 }
@@ -222,25 +222,25 @@ impl SegmentCondition {
     }
 
     /// A message to the contact that was accepted at or after this time was delivered.
-    async fn delivered_since(&self) -> Option<DateTime> {
+    async fn delivered_from(&self) -> Option<DateTime> {
         match &self.0 {
-            Condition::DeliveredSince(time) => Some((*time).into()),
+            Condition::DeliveredFrom(time) => Some((*time).into()),
             _ => None,
         }
     }
 
     /// The contact sent a message at or after this time.
-    async fn replied_since(&self) -> Option<DateTime> {
+    async fn replied_from(&self) -> Option<DateTime> {
         match &self.0 {
-            Condition::RepliedSince(time) => Some((*time).into()),
+            Condition::RepliedFrom(time) => Some((*time).into()),
             _ => None,
         }
     }
 
     /// The contact was made at or after this time.
-    async fn created_since(&self) -> Option<DateTime> {
+    async fn created_from(&self) -> Option<DateTime> {
         match &self.0 {
-            Condition::CreatedSince(time) => Some((*time).into()),
+            Condition::CreatedFrom(time) => Some((*time).into()),
             _ => None,
         }
     }

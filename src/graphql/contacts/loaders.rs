@@ -9,6 +9,7 @@ use crate::contacts::{self, AttributeValue, consent};
 use crate::ctx::Ctx;
 use crate::graphql::errors::Answer;
 use crate::graphql::loaders::Key;
+use crate::types::phone::PhoneNumber;
 
 /// A contact's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +37,22 @@ impl Key for ContactByMac {
         let found = contacts::by_macs(&ctx, &macs).await?;
         let keyed =
             |row: contact::Model| Some((Self(row.number_mac.as_slice().try_into().ok()?), row));
+        Ok(found.into_iter().filter_map(keyed).collect())
+    }
+}
+
+/// A contact by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ContactByNumber(pub PhoneNumber);
+
+impl Key for ContactByNumber {
+    type Value = contact::Model;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let numbers: Vec<_> = keys.iter().map(|key| key.0.e164()).collect();
+        let found = contacts::by_numbers(&ctx, &numbers).await?;
+        let keyed =
+            |row: contact::Model| Some((Self(PhoneNumber::restore(&row.number).ok()?), row));
         Ok(found.into_iter().filter_map(keyed).collect())
     }
 }

@@ -4,6 +4,7 @@
 mod conditions;
 mod consent;
 mod consent_mutations;
+mod keywords;
 mod lists;
 mod loaders;
 mod mutations;
@@ -17,13 +18,16 @@ use entity::ids::ContactId;
 pub use conditions::{AttributeTest, ContactConditionInput, SegmentCondition};
 pub use consent::{ConsentEvent, ConsentQuery, Suppression};
 pub use consent_mutations::{ConsentMutation, RecordConsentError, SuppressError, UnsuppressError};
+pub use keywords::{
+    CreateKeywordError, DeleteKeywordError, InboundKeyword, KeywordsMutation, KeywordsQuery,
+};
 pub use lists::{
     AddToListError, ContactList, CreateListError, DeleteListError, ListsMutation, ListsQuery,
     RemoveFromListError, UpdateListError,
 };
 pub use loaders::{
-    ContactByMac, ContactLists, ContactRow, ContactSuppressions, ContactTags, ContactValues,
-    ListRow,
+    ContactByMac, ContactByNumber, ContactLists, ContactRow, ContactSuppressions, ContactTags,
+    ContactValues, ListRow,
 };
 pub use mutations::{
     ContactsMutation, CreateContactAttributeError, CreateContactError, DeleteContactAttributeError,

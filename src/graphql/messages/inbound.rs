@@ -7,11 +7,13 @@ use entity::ids::InboundMessageId;
 use entity::inbound_message::Model;
 
 use crate::graphql::call;
+use crate::graphql::contacts::{Contact, ContactByNumber};
 use crate::graphql::errors::Answer;
 use crate::graphql::ids::show_id;
 use crate::graphql::loaders::{InboundRow, load};
 use crate::graphql::scalars::DateTime;
 use crate::messages::live;
+use crate::types::phone::PhoneNumber;
 
 /// A message from a phone.
 #[derive(Clone, Debug)]
@@ -39,6 +41,14 @@ impl InboundMessage {
     /// The phone, as the carrier wrote it.
     async fn from(&self) -> &str {
         &self.0.sender
+    }
+
+    /// The contact with the phone's number; null if there is none. For those who may read contacts;
+    /// others get `FORBIDDEN`.
+    async fn contact(&self, context: &Context<'_>) -> Answer<Option<Contact>> {
+        let number = format!("+{}", self.0.sender.trim_start_matches('+'));
+        let Ok(number) = PhoneNumber::restore(&number) else { return Ok(None) };
+        Ok(load(context, ContactByNumber(number)).await?.map(Contact))
     }
 
     /// The number that it was sent to, as the carrier wrote it.

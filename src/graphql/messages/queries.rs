@@ -15,7 +15,8 @@ use crate::graphql::errors::Answer;
 use crate::graphql::ids::parse_id;
 use crate::graphql::loaders::{MessageRow, load};
 use crate::graphql::scalars::{Cursor, DateTime};
-use crate::messages::{live, queries};
+use crate::messages::live::{self, InboundFilter};
+use crate::messages::queries;
 use crate::types::cursor::CursorKind;
 use crate::types::phone::PhoneNumber;
 
@@ -56,6 +57,25 @@ fn recipient(to: &str) -> Result<String, Failed> {
     let number = PhoneNumber::parse_test(to).or_else(|_| PhoneNumber::parse(to, None));
     let number = number.map_err(|error| Failed::BadRequest(format!("filter.to: {error}")))?;
     Ok(number.e164().to_owned())
+}
+
+/// Which inbound messages are wanted: a thread is what one phone wrote to one number. Conditions are
+/// joined by AND; an absent or null one does not matter.
+#[derive(InputObject, Debug, Default)]
+pub struct InboundMessageFilter {
+    /// From this phone: E.164, or national with the account's default region.
+    pub from: Option<String>,
+    /// From this contact, `cont_…`. Takes the right to read contacts.
+    pub contact_id: Option<ID>,
+    /// To this number or short code of the account.
+    pub to: Option<String>,
+}
+
+impl InboundMessageFilter {
+    fn parse(self) -> Answer<InboundFilter> {
+        let contact_id = self.contact_id.map(|id| parse_id(&id)).transpose()?;
+        Ok(InboundFilter { from: self.from, contact_id, to: self.to })
+    }
 }
 
 /// A message that the caller may see.
@@ -107,6 +127,7 @@ impl MessagesQuery {
     async fn inbound_messages(
         &self,
         context: &Context<'_>,
+        #[graphql(desc = "Which ones; absent or null: all.")] filter: Option<InboundMessageFilter>,
         #[graphql(desc = "How many from the start of the list, 0 to 100. Default 50.")]
         first: Option<i32>,
         #[graphql(desc = "Only those that follow this cursor.")] after: Option<Cursor>,
@@ -117,9 +138,13 @@ impl MessagesQuery {
         let ctx = call(context)?;
         let kind = CursorKind::InboundMessages;
         let request = PageArguments { first, after, last, before }.request(kind)?;
-        let page = live::inbound_page(ctx, &request).await?;
-        let total =
-            if wants_total_count(context) { Some(live::inbound_count(ctx).await?) } else { None };
+        let filter = filter.unwrap_or_default().parse()?;
+        let page = live::inbound_page(ctx, &filter, &request).await?;
+        let total = if wants_total_count(context) {
+            Some(live::inbound_count(ctx, &filter).await?)
+        } else {
+            None
+        };
         let page = page.map(|row| (row.id, InboundMessage(row.into())));
         Ok(Connection::new(kind, page, total))
     }

@@ -5,7 +5,7 @@
 //! add an equal share to what it has not used, so a campaign of a million takes its turn like a
 //! tenant with one message.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use entity::enums::{AccountStatus, MessageClass, MessageStatus};
 use entity::ids::{AccountId, CarrierId, MessageId};
@@ -18,7 +18,7 @@ use crate::contacts::consent::{self, Addressed};
 use crate::db::{Bulk, BulkColumn, BulkType, Fence, Store, Tx};
 use crate::events::NewEvent;
 use crate::keys::MasterKey;
-use crate::messages::opt_out;
+use crate::messages::{auto_reply, opt_out};
 
 /// Tenants that one turn serves; the next turn goes on behind the last of them.
 const TENANTS_MAX: usize = 32;
@@ -139,7 +139,18 @@ impl Claimer<'_> {
         let addressed = chosen.iter().map(Candidate::addressed);
         let suppressed = consent::suppressed_among(tx, self.master_key, addressed).await?;
         let is_free = |it: &Candidate| !suppressed.reaches(self.master_key, it.addressed());
-        Ok(chosen.into_iter().partition(is_free))
+        let (mut free, withheld): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_free);
+        if withheld.is_empty() {
+            return Ok((free, withheld));
+        }
+        let accounts = withheld.iter().map(|it| it.account_id).collect();
+        let ids = withheld.iter().map(|it| it.id).collect();
+        let passing: HashSet<MessageId> =
+            auto_reply::passing(tx, accounts, ids).await?.into_iter().collect();
+        let (answers, withheld): (Vec<_>, Vec<_>) =
+            withheld.into_iter().partition(|it| passing.contains(&it.id));
+        free.extend(answers);
+        Ok((free, withheld))
     }
 
     async fn choose(

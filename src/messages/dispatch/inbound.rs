@@ -7,6 +7,7 @@ use sea_orm::DbErr;
 use crate::carriers::Inbound;
 use crate::db::Tx;
 use crate::events::NewEvent;
+use crate::keys::MasterKey;
 use crate::messages::inbound::{self, Whole};
 use crate::messages::inbound_parts::{self, NewPart};
 
@@ -22,6 +23,7 @@ pub(super) struct Received {
 /// nothing.
 pub(super) async fn store(
     tx: &Tx,
+    key: &MasterKey,
     carrier_id: CarrierId,
     received: &[Received],
     parts_timeout_ms: i64,
@@ -45,5 +47,5 @@ pub(super) async fn store(
             }
         }
     }
-    inbound::store(tx, whole, now).await
+    inbound::store(tx, key, whole, now).await
 }

@@ -164,7 +164,9 @@ impl Settler<'_> {
             note(&mut settled, changed);
         }
         let timeout_ms = self.platform.settings.messages.inbound_parts_timeout_s * 1_000;
-        let received = inbound::store(tx, self.carrier_id, &group.inbound, timeout_ms, now).await?;
+        let key = &self.platform.master_key;
+        let received =
+            inbound::store(tx, key, self.carrier_id, &group.inbound, timeout_ms, now).await?;
         settled.accounts.extend(received.iter().map(|event| event.account_id));
         events.extend(received);
         settle_charges(tx, &self.platform.master_key, now, charges).await?;

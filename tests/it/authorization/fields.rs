@@ -2,10 +2,10 @@
 
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageAccounts,
-    ManageApiKeys, ManageBillingProfile, ManageCarriers, ManageCredit, ManageInvoices,
-    ManageOwnSessions, ManagePrices, ManageProcessors, ManageSenders, Pay, ReadAccount,
-    ReadAllAccounts, ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers, ReadMessageText,
-    ReadMessages, ReadSenders, SendMessages,
+    ManageApiKeys, ManageBillingProfile, ManageCarriers, ManageConsent, ManageContacts,
+    ManageCredit, ManageInvoices, ManageOwnSessions, ManagePrices, ManageProcessors, ManageSenders,
+    Pay, ReadAccount, ReadAllAccounts, ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers,
+    ReadContacts, ReadMessageText, ReadMessages, ReadSenders, SendMessages,
 };
 
 use self::Access::{Everybody, To};
@@ -39,6 +39,13 @@ pub enum Kind {
     InboundMessage,
     Invoice,
     TaxRate,
+    Contact,
+    ContactAttribute,
+    ContactList,
+    Segment,
+    Suppression,
+    ConsentEvent,
+    InboundKeyword,
     Payment,
     PaymentMethod,
     PaymentProcessor,
@@ -133,6 +140,55 @@ pub const FIELDS: &[Field] = &[
         "Query.webhookEvents",
         To(ReadAllBilling),
         "{ webhookEvents { nodes { id } totalCount } }",
+    ),
+    of_account(
+        "Query.contact",
+        To(ReadContacts),
+        Kind::Contact,
+        "query($id: ID!) { contact(id: $id) { id } }",
+    ),
+    unnamed(
+        "Query.contacts",
+        To(ReadContacts),
+        "{ contacts { nodes { id } totalCount } }",
+    ),
+    unnamed(
+        "Query.contactAttributes",
+        To(ReadContacts),
+        "{ contactAttributes { id } }",
+    ),
+    of_account(
+        "Query.list",
+        To(ReadContacts),
+        Kind::ContactList,
+        "query($id: ID!) { list(id: $id) { id } }",
+    ),
+    unnamed(
+        "Query.lists",
+        To(ReadContacts),
+        "{ lists { nodes { id } totalCount } }",
+    ),
+    of_account(
+        "Query.segment",
+        To(ReadContacts),
+        Kind::Segment,
+        "query($id: ID!) { segment(id: $id) { id } }",
+    ),
+    unnamed(
+        "Query.segments",
+        To(ReadContacts),
+        "{ segments { nodes { id } totalCount } }",
+    ),
+    unnamed("Query.keywords", To(ReadContacts), "{ keywords { id } }"),
+    unnamed(
+        "Query.suppressions",
+        To(ReadContacts),
+        "{ suppressions { nodes { id } totalCount } }",
+    ),
+    unnamed(
+        "Query.consentEvents",
+        To(ReadContacts),
+        "{ consentEvents { nodes { id } totalCount } }",
     ),
     unnamed("Query.accountBalance", To(ReadBilling), "{ accountBalance { posted } }"),
     unnamed("Query.messages", To(ReadMessages), "{ messages { nodes { id } } }"),
@@ -370,6 +426,124 @@ pub const FIELDS: &[Field] = &[
         To(ManageApiKeys),
         Kind::ApiKey,
         "mutation($id: ID!) { revokeApiKey(input: { apiKeyId: $id }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createContactAttribute",
+        To(ManageContacts),
+        "mutation { createContactAttribute(input: { key: \"\", kind: TEXT }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createContact",
+        To(ManageContacts),
+        "mutation { createContact(input: { number: \"\" }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.updateContact",
+        To(ManageContacts),
+        Kind::Contact,
+        "mutation($id: ID!) { updateContact(input: { contactId: $id }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createList",
+        To(ManageContacts),
+        "mutation { createList(input: { name: \"\" }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.updateList",
+        To(ManageContacts),
+        Kind::ContactList,
+        "mutation($id: ID!) { updateList(input: { listId: $id, name: \"x\" }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.addToList",
+        To(ManageContacts),
+        Kind::ContactList,
+        "mutation($id: ID!) { addToList(input: { listId: $id, contactIds: [\"cont_00000000000000000000000000\"] }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.removeFromList",
+        To(ManageContacts),
+        Kind::ContactList,
+        "mutation($id: ID!) { removeFromList(input: { listId: $id, contactIds: [\"cont_00000000000000000000000000\"] }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createSegment",
+        To(ManageContacts),
+        "mutation { createSegment(input: { name: \"\", condition: { tag: \"x\" } }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.updateSegment",
+        To(ManageContacts),
+        Kind::Segment,
+        "mutation($id: ID!) { updateSegment(input: { segmentId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.deleteSegment",
+        To(ManageContacts),
+        Kind::Segment,
+        "mutation($id: ID!) { deleteSegment(input: { segmentId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.recordConsent",
+        To(ManageConsent),
+        Kind::Contact,
+        "mutation($id: ID!) { recordConsent(input: { whose: { contactId: $id }, granted: true,
+            scope: { account: true }, source: PAPER, wording: \"x\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.suppress",
+        To(ManageConsent),
+        "mutation { suppress(input: { numbers: [], scope: { account: true }, reason: MANUAL }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.unsuppress",
+        To(ManageConsent),
+        "mutation { unsuppress(input: { numbers: [], scope: { account: true }, note: \"x\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createKeyword",
+        To(ManageContacts),
+        "mutation { createKeyword(input: { word: \"\", action: HELP }) { userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.deleteKeyword",
+        To(ManageContacts),
+        Kind::InboundKeyword,
+        "mutation($id: ID!) { deleteKeyword(input: { keywordId: $id }) { userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.deleteContactAttribute",
+        To(ManageContacts),
+        Kind::ContactAttribute,
+        "mutation($id: ID!) { deleteContactAttribute(input: { attributeId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.deleteList",
+        To(ManageContacts),
+        Kind::ContactList,
+        "mutation($id: ID!) { deleteList(input: { listId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.deleteContact",
+        To(ManageContacts),
+        Kind::Contact,
+        "mutation($id: ID!) { deleteContact(input: { contactId: $id }) {
+            userErrors { code } } }",
     ),
     unnamed(
         "Mutation.registerSender",
@@ -662,6 +836,13 @@ pub const NODES: &[NodeKind] = &[
         ..inside("VoucherBatch", Kind::VoucherBatch, ManagePrices)
     },
     NodeKind { outside: Some(ReadCarriers), ..inside("Route", Kind::Route, ReadCarriers) },
+    inside("Contact", Kind::Contact, ReadContacts),
+    inside("ContactAttribute", Kind::ContactAttribute, ReadContacts),
+    inside("ContactList", Kind::ContactList, ReadContacts),
+    inside("Segment", Kind::Segment, ReadContacts),
+    inside("Suppression", Kind::Suppression, ReadContacts),
+    inside("ConsentEvent", Kind::ConsentEvent, ReadContacts),
+    inside("InboundKeyword", Kind::InboundKeyword, ReadContacts),
     inside("Message", Kind::Message, ReadMessages),
     inside("InboundMessage", Kind::InboundMessage, ReadMessages),
     NodeKind { outside: Some(ReadAllBilling), ..inside("Payment", Kind::Payment, ReadBilling) },

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use entity::enums::{EventKind, KeyMode, PaymentPurpose, PaymentStatus, Purse, WebhookState};
+use entity::enums::{
+    AttributeKind, EventKind, KeyMode, KeywordAction, PaymentPurpose, PaymentStatus, Purse,
+    SuppressionReason, WebhookState,
+};
 use entity::ids::{AccountId, PaymentId};
 use entity::{inbound_message, payment, payment_method, webhook_event};
 use heliograph::authz::{Actor, Scope};
@@ -12,12 +15,16 @@ use heliograph::billing::rate_cards::{self, NewRateCard};
 use heliograph::billing::vouchers::{self, NewVouchers};
 use heliograph::billing::{self, CreditChange, EntriesOf, Whose};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
+use heliograph::contacts::consent::{self, ConsentFilter};
+use heliograph::contacts::keywords::{self, NewKeyword};
+use heliograph::contacts::{self, Condition, NewAttribute, NewContact, NewSegment, ScopeRef};
 use heliograph::ctx::Ctx;
 use heliograph::db::page::PageRequest;
 use heliograph::events::{self, NewEvent};
 use heliograph::identity::{
     AcceptOwnerLink, CreateApiKey, IdentityService, SignedIn, create_api_key,
 };
+use heliograph::messages::opt_out::{self, Numbers};
 use heliograph::routing::{self, NewRoute};
 use heliograph::senders;
 use heliograph::types::money::Micros;
@@ -108,6 +115,7 @@ impl Objects {
             (Kind::InboundMessage, inbound),
         ]);
         ids.extend(pay(node, account_id).await);
+        ids.extend(keep_contacts(&ctx).await);
         let reader = Caller::new("reader", Some(key.1), Who::Nobody);
         for (kind, name) in
             [(Kind::StatusEvent, "MessageStatusChanged"), (Kind::ReceivedEvent, "MessageReceived")]
@@ -270,6 +278,41 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 4] {
         (Kind::PaymentMethod, method_id.to_string()),
         (Kind::PaymentProcessor, endpoint.id.to_string()),
         (Kind::WebhookEvent, told_id.to_string()),
+    ]
+}
+
+/// A contact, and what goes with it.
+async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 7] {
+    let new = NewAttribute { key: "city".to_owned(), kind: AttributeKind::Text };
+    let attribute = contacts::create_attribute(ctx, new).await.unwrap();
+    let new = NewContact { number: "+447400123456".to_owned(), ..NewContact::default() };
+    let contact = contacts::create(ctx, new).await.unwrap();
+    let list = contacts::create_list(ctx, "All").await.unwrap();
+    let condition = Condition::Tag("vip".to_owned());
+    let new = NewSegment { name: "Few".to_owned(), condition };
+    let segment = contacts::create_segment(ctx, new).await.unwrap();
+    let numbers = Numbers {
+        numbers: vec!["+447400999999".to_owned()],
+        scope: Some(ScopeRef::Account),
+        note: None,
+    };
+    let outcome = opt_out::suppress(ctx, numbers, SuppressionReason::Manual).await.unwrap();
+    let new = NewKeyword {
+        word: "menu".to_owned(),
+        action: KeywordAction::Answer,
+        answer: Some("Soup".to_owned()),
+    };
+    let keyword = keywords::create_keyword(ctx, new).await.unwrap();
+    let filter = ConsentFilter::default();
+    let page = consent::suppressions_page(ctx, &filter, &PageRequest::default()).await.unwrap();
+    [
+        (Kind::Contact, contact.id.to_string()),
+        (Kind::ContactAttribute, attribute.id.to_string()),
+        (Kind::ContactList, list.id.to_string()),
+        (Kind::Segment, segment.id.to_string()),
+        (Kind::Suppression, page.items[0].id.to_string()),
+        (Kind::InboundKeyword, keyword.id.to_string()),
+        (Kind::ConsentEvent, outcome.statement_id.to_string()),
     ]
 }
 

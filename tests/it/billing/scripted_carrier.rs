@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use heliograph::carriers::{
-    Ack, Carrier, CarrierError, CarrierErrorKind, CarrierEvent, CarrierHandle, LinkState,
+    Ack, Carrier, CarrierError, CarrierErrorKind, CarrierEvent, CarrierHandle, Inbound, LinkState,
     NotSubmitted, PartOutcome, Platform, Receipt, ReceiptState, Submission, SubmissionResult,
 };
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::messages::Running;
@@ -22,12 +22,18 @@ struct Scripted {
     submitted: mpsc::UnboundedSender<Submission>,
     /// Reports to be made.
     receipts: Arc<Mutex<mpsc::UnboundedReceiver<Receipt>>>,
+    /// Messages from phones to be passed on.
+    phones: Arc<Mutex<mpsc::UnboundedReceiver<Written>>>,
 }
+
+/// A message from a phone, and whom to tell that it was taken.
+type Written = (Inbound, oneshot::Sender<()>);
 
 /// A test's hand on it.
 pub struct Hand {
     submitted: mpsc::UnboundedReceiver<Submission>,
     receipts: mpsc::UnboundedSender<Receipt>,
+    phones: mpsc::UnboundedSender<Written>,
     running: Running,
 }
 
@@ -39,9 +45,12 @@ pub fn start(
     let (submitted, submissions) = mpsc::unbounded_channel();
     let (receipts, reported) = mpsc::unbounded_channel();
     let receipt_queue = Arc::new(Mutex::new(reported));
-    let carrier = Scripted { answer: Arc::new(answer), submitted, receipts: receipt_queue };
+    let (phones, written) = mpsc::unbounded_channel();
+    let written = Arc::new(Mutex::new(written));
+    let carrier =
+        Scripted { answer: Arc::new(answer), submitted, receipts: receipt_queue, phones: written };
     let running = Running::start(house, move || Box::new(carrier.clone()));
-    Hand { submitted: submissions, receipts, running }
+    Hand { submitted: submissions, receipts, phones, running }
 }
 
 impl Hand {
@@ -63,6 +72,24 @@ impl Hand {
         self.receipts.send(receipt).unwrap();
     }
 
+    /// Passes a message from a phone on, and returns when it was taken.
+    pub async fn wrote(&self, from: &str, to: &str, text: &str) {
+        let message = Inbound {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            text: text.to_owned(),
+            concatenation: None,
+        };
+        let (taken, done) = oneshot::channel();
+        self.phones.send((message, taken)).unwrap();
+        within(PATIENCE, done).await.unwrap();
+    }
+
+    /// Whether nothing was submitted but what was asked for.
+    pub fn is_idle(&mut self) -> bool {
+        self.submitted.try_recv().is_err()
+    }
+
     pub async fn stop(self) {
         self.running.stop().await;
     }
@@ -77,6 +104,7 @@ impl Carrier for Scripted {
         let task = tokio::spawn(async move {
             let _up = up;
             let mut receipts = self.receipts.lock().await;
+            let mut phones = self.phones.lock().await;
             loop {
                 let event = tokio::select! {
                     () = shutdown.cancelled() => break,
@@ -85,6 +113,15 @@ impl Carrier for Scripted {
                         let (message_id, attempt) = (submission.message_id, submission.attempt);
                         self.submitted.send(submission).unwrap();
                         CarrierEvent::Result(SubmissionResult { message_id, attempt, parts })
+                    }
+                    Some((message, taken)) = phones.recv() => {
+                        let (ack, done) = Ack::pair();
+                        tokio::spawn(async move {
+                            if done.await.is_ok() {
+                                let _ = taken.send(());
+                            }
+                        });
+                        CarrierEvent::Inbound(message, ack)
                     }
                     Some(receipt) = receipts.recv() => CarrierEvent::Receipt(receipt, Ack::pair().0),
                 };

@@ -12,7 +12,7 @@ pub const STRANGER: AccountId =
     AccountId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002));
 
 /// Tables whose rows the store lets nobody change or remove.
-pub const APPEND_ONLY: &[&str] = &["ledger_entry", "ledger_transfer"];
+pub const APPEND_ONLY: &[&str] = &["consent_event", "ledger_entry", "ledger_transfer"];
 
 /// A table as the catalogue has it.
 #[derive(Debug)]
@@ -92,6 +92,18 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO invoice_reminder VALUES ('{a}', '{a}', 0, 1, 0)",
     "INSERT INTO mail VALUES ('{a}', '{a}', 0, '', NULL, 0, 0, 0, NULL, 0, NULL)",
     "INSERT INTO invoice_counter VALUES ('{a}', 0, 1)",
+    "INSERT INTO contact VALUES ('{a}', '{a}', '+447400123456', '\\x{hex}{hex}', 'GB', 1, 0, 0)",
+    "INSERT INTO contact_attribute VALUES ('{a}', '{a}', 'city', 0, NULL, 0)",
+    "INSERT INTO contact_value VALUES ('{a}', '{a}', '{a}', 'Ulm', NULL)",
+    "INSERT INTO contact_tag VALUES ('{a}', '{a}', 'vip')",
+    "INSERT INTO contact_list VALUES ('{a}', '{a}', 'All', NULL, 1, 0, 0)",
+    "INSERT INTO list_member VALUES ('{a}', '{a}', '{a}', 0)",
+    "INSERT INTO segment VALUES ('{a}', '{a}', 'Few', '', 1, 0, 0)",
+    "INSERT INTO consent_event VALUES ('{a}', '{a}', '\\x{hex}{hex}', 0, 0, '', 0, '', NULL, NULL, \
+     0, 0)",
+    "INSERT INTO inbound_keyword VALUES ('{a}', '{a}', 'menu', 3, 'x', 0)",
+    "INSERT INTO auto_reply VALUES ('{a}', '{a}', '+44', '+45', 0, 0, NULL, true, 0, NULL, NULL, 0)",
+    "INSERT INTO suppression VALUES ('{a}', '\\x{hex}{hex}', 0, '', '{a}', '56', 0, NULL, 0)",
     "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
 ];
 
