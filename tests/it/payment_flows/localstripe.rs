@@ -67,6 +67,7 @@ impl Shop {
             processor: ProcessorKind::Stripe,
             flow: Some(PaymentFlow::Intent),
             phone: None,
+            saves_method: false,
         };
         let ctx = payer(self.node.platform(), self.account_id);
         let started = start_top_up(&ctx, new).await.expect("starts");

@@ -84,6 +84,7 @@ fn top_up(amount: i64, currency: &str, processor: ProcessorKind, phone: Option<&
         processor,
         flow: None,
         phone: phone.map(str::to_owned),
+        saves_method: false,
     }
 }
 
