@@ -268,6 +268,8 @@ impl Billing {
 pub struct Payments {
     /// Where payers come back to; empty: the public address.
     pub return_url: String,
+    /// Automatic top-ups of one account in a day, at most.
+    pub automatic_top_ups_per_day: u16,
 }
 
 impl Payments {

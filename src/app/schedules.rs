@@ -92,6 +92,12 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
         Schedule::new("payments.poll", Duration::from_secs(30), |ctx| async move {
             payments::poll_payments(&ctx).await
         }),
+        Schedule::new("payments.top_up", Duration::from_secs(30), |ctx| async move {
+            payments::top_up_accounts(&ctx).await
+        }),
+        Schedule::new("payments.detach_methods", Duration::from_secs(600), |ctx| async move {
+            payments::detach_removed(&ctx).await
+        }),
         Schedule::new("payments.purge_inbox", Duration::from_secs(3_600), |ctx| async move {
             payments::purge_inbox(&ctx).await
         }),

@@ -1,9 +1,10 @@
-//! `billingEvents`: what the event log tells of an account's invoices, and its balance as it moves.
+//! `billingEvents`: what the event log tells of an account's invoices and automatic top-up, and its
+//! balance as it moves.
 
 use std::time::Duration;
 
 use async_graphql::{Context, Enum, Interface, Object, Subscription};
-use entity::enums::{EventKind, InvoiceStatus as StoredStatus};
+use entity::enums::{AutomaticTopUpEnd as StoredEnd, EventKind, InvoiceStatus as StoredStatus};
 use entity::event::Model;
 use entity::ids::InvoiceId;
 use entity::time::UnixMillis;
@@ -16,11 +17,13 @@ use super::errors::{Answer, Fault};
 use super::invoices::{Invoice, InvoiceStatus};
 use super::messages::events::{cursor, cursor_of, seq_of_cursor};
 use super::messages::refused;
+use super::payments::{AutomaticTopUp, AutomaticTopUpEnd};
 use super::scalars::{Cursor, DateTime, SequenceNumber};
 use crate::billing::{self, Balance, invoices};
 use crate::ctx::Ctx;
 use crate::error::{Error, Failed};
 use crate::events::{self, Hub, POLL_INTERVAL, SubscriptionError};
+use crate::payments;
 
 /// A stream tells of the balance once in this time at most: four times a second is as fast as a
 /// person reads figures, however many messages are sent.
@@ -43,6 +46,8 @@ pub enum BillingEvent {
     BalanceChanged(BalanceChanged),
     /// The account may not send any more, or may again.
     SendingChanged(SendingChanged),
+    /// Automatic top-up ended.
+    AutomaticTopUpEnded(AutomaticTopUpEnded),
 }
 
 /// What happened to an invoice.
@@ -177,6 +182,42 @@ impl SendingChanged {
     }
 }
 
+/// Automatic top-up ended.
+pub struct AutomaticTopUpEnded(Model);
+
+/// Automatic top-up of the account ended: three payments in a row failed, the means of payment was
+/// removed, or somebody disabled it.
+#[Object]
+impl AutomaticTopUpEnded {
+    /// The event's place in the log: give it as `after` to go on from here.
+    pub async fn cursor(&self) -> Cursor {
+        cursor(&self.0)
+    }
+
+    /// The event's number in its account's log: 1, 2, 3 … without gaps, of which this stream shows
+    /// some.
+    async fn seq(&self) -> SequenceNumber {
+        SequenceNumber(self.0.seq)
+    }
+
+    /// When it happened.
+    pub async fn occurred_at(&self) -> DateTime {
+        self.0.occurred_at_ms.into()
+    }
+
+    /// Why.
+    async fn reason(&self) -> Answer<AutomaticTopUpEnd> {
+        let reason = StoredEnd::from_code(self.0.status)
+            .ok_or_else(|| Failed::internal(format!("event with reason {}", self.0.status)))?;
+        Ok(reason.into())
+    }
+
+    /// The automatic top-up as it is now.
+    async fn automatic_top_up(&self, context: &Context<'_>) -> Answer<Option<AutomaticTopUp>> {
+        Ok(payments::automatic_top_up(call(context)?).await?.map(AutomaticTopUp))
+    }
+}
+
 /// The balance moved.
 pub struct BalanceChanged {
     /// The last entry of the log that was read before.
@@ -212,8 +253,8 @@ pub struct BillingSubscription;
 
 #[Subscription]
 impl BillingSubscription {
-    /// What happens to the invoices of the caller's account, and its balance as its log moves: with
-    /// messages, invoices and payments. What happens to invoices is told at least once, in the order
+    /// What happens to the invoices of the caller's account, that its automatic top-up ended, and its
+    /// balance as its log moves: with messages, invoices and payments. What happens to invoices is told at least once, in the order
     /// of the account's log, and the stream can be resumed: give the `cursor` of the last event you
     /// handled as `after` (over server-sent events `Last-Event-ID` does it). Without `after` it begins
     /// now. A cursor older than 30 days ends the stream with `EVENT_CURSOR_EXPIRED`. For owners,
@@ -276,6 +317,9 @@ impl Feed {
             match entry {
                 Ok(entry) => {
                     self.moved_at = Some(entry.seq);
+                    if entry.kind == EventKind::AutomaticTopUpEnded {
+                        return Ok(BillingEvent::AutomaticTopUpEnded(AutomaticTopUpEnded(entry)));
+                    }
                     if let Some(changed) = SendingChanged::of(&entry) {
                         return Ok(BillingEvent::SendingChanged(changed));
                     }

@@ -38,7 +38,8 @@ use super::messages::{
     SendMessagesError,
 };
 use super::payments::{
-    AddProcessorError, RefundPaymentError, RetryWebhookEventError, RotateProcessorSecretError,
+    AddProcessorError, DisableAutomaticTopUpError, RefundPaymentError, RemovePaymentMethodError,
+    RetryWebhookEventError, RotateProcessorSecretError, SetAutomaticTopUpError,
     StartInvoicePaymentError, StartTopUpError,
 };
 use super::plans::{
@@ -328,6 +329,12 @@ pub enum UserError {
     PayInvoice(PayInvoiceError),
     /// Of `startInvoicePayment`.
     StartInvoicePayment(StartInvoicePaymentError),
+    /// Of `removePaymentMethod`.
+    RemovePaymentMethod(RemovePaymentMethodError),
+    /// Of `setAutomaticTopUp`.
+    SetAutomaticTopUp(SetAutomaticTopUpError),
+    /// Of `disableAutomaticTopUp`.
+    DisableAutomaticTopUp(DisableAutomaticTopUpError),
     /// Of `createContactAttribute`.
     CreateContactAttribute(CreateContactAttributeError),
     /// Of `deleteContactAttribute`.

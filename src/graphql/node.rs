@@ -3,9 +3,9 @@
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
     self, AccountId, ApiKeyId, AttributeId, CarrierId, ConsentEventId, ContactId, EventId,
-    InboundMessageId, InvalidId, InvoiceId, KeywordId, ListId, MessageId, PaymentId, PersonId,
-    PlanId, ProcessorId, RateCardId, RouteId, SegmentId, SenderId, SessionId, SuppressionId,
-    TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
+    InboundMessageId, InvalidId, InvoiceId, KeywordId, ListId, MessageId, PaymentId,
+    PaymentMethodId, PersonId, PlanId, ProcessorId, RateCardId, RouteId, SegmentId, SenderId,
+    SessionId, SuppressionId, TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
 };
 
 use super::call;
@@ -22,7 +22,7 @@ use super::ledger::LedgerEntry;
 use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, RateCardRow, load};
 use super::messages::events::{Event, MessageReceived, MessageStatusChanged, seq_of};
 use super::messages::{InboundMessage, Message};
-use super::payments::{Payment, PaymentProcessor, WebhookEvent};
+use super::payments::{Payment, PaymentMethod, PaymentProcessor, WebhookEvent};
 use super::plans::Plan;
 use super::rate_cards::RateCard;
 use super::routes::Route;
@@ -69,6 +69,8 @@ pub enum Node {
     InboundMessage(InboundMessage),
     /// `pay_…`
     Payment(Payment),
+    /// `pmt_…`
+    PaymentMethod(PaymentMethod),
     /// `proc_…`
     PaymentProcessor(PaymentProcessor),
     /// `whev_…`
@@ -181,6 +183,10 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         }
         PaymentId::PREFIX => {
             payments::payment(ctx, parse_id(id)?).await?.map(|row| Node::Payment(Payment(row)))
+        }
+        PaymentMethodId::PREFIX => {
+            let found = payments::method(ctx, parse_id(id)?).await?;
+            found.map(|method| Node::PaymentMethod(PaymentMethod(method)))
         }
         ProcessorId::PREFIX => {
             let found = payments::processor(ctx, parse_id(id)?).await?;

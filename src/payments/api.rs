@@ -14,7 +14,7 @@ use super::facts::{Fact, Money, ObjectId, PaymentReference};
 use super::processor::Unreadable;
 use super::{mpesa, paymongo, paystack, stripe, xendit};
 use crate::ctx::Platform;
-use crate::error::Failed;
+use crate::error::{Error, Failed};
 use crate::types::phone::PhoneNumber;
 use crate::types::secret::SecretText;
 
@@ -51,6 +51,15 @@ impl From<Failed> for Unasked {
 impl From<ApiError> for Unasked {
     fn from(error: ApiError) -> Self {
         Self::Api(error)
+    }
+}
+
+impl From<Error<ApiError>> for Unasked {
+    fn from(error: Error<ApiError>) -> Self {
+        match error {
+            Error::Rejected(error) => Self::Api(error),
+            Error::Failed(failed) => Self::Store(failed),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::endpoints::Endpoints;
-use super::facts::{EventId, Fact};
+use super::facts::{EventId, Fact, MethodState};
 use super::processor::{Delivery, Refusal, Unreadable, Verified, receive};
 use super::raw_body::RawBody;
 use crate::ctx::{Ctx, Platform};
@@ -210,8 +210,12 @@ struct Received {
 
 impl Received {
     fn verified(self, verified: Verified, body_mac: Option<Vec<u8>>) -> Result<NewEvent, Failed> {
-        let says_something =
-            verified.facts.iter().any(|fact| matches!(fact, Fact::Payment(_) | Fact::Payout(_)));
+        let says_something = verified.facts.iter().any(|fact| match fact {
+            Fact::Payment(_) | Fact::Payout(_) => true,
+            // Which ones are kept, their payments say.
+            Fact::SavedMethod(facts) => facts.state == MethodState::Detached,
+            Fact::BalanceTransaction(_) => false,
+        });
         let (state, reason) = match (says_something, verified.hint_only) {
             (false, _) => (WebhookState::Ignored, None),
             (true, true) => (WebhookState::Parked, Some(HINT_ONLY)),

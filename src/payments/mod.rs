@@ -18,6 +18,7 @@
 //!   processor, and only its answer is credited.
 
 mod api;
+mod automatic;
 mod books;
 mod commands;
 mod endpoints;
@@ -25,6 +26,7 @@ pub mod facts;
 mod fold;
 mod hints;
 mod inbox;
+mod methods;
 pub mod mpesa;
 mod opening;
 pub mod paymongo;
@@ -40,6 +42,10 @@ pub mod xendit;
 mod document;
 mod signature;
 
+pub use automatic::{
+    AutomaticTopUpRejection, NewAutomaticTopUp, NotSetUp, automatic_top_up,
+    disable_automatic_top_up, set_automatic_top_up, top_up_accounts,
+};
 pub use commands::{
     IDEMPOTENCY_KEY_CHARS_MAX, NewRefund, RefundRejection, RetryRejection, refund, retry_webhook,
 };
@@ -50,6 +56,9 @@ pub use endpoints::{
 pub use fold::{fold, settle_unmatched};
 pub use hints::ask_hints;
 pub use inbox::{Inbox, Post, Reception, Writer};
+pub use methods::{
+    METHODS_MAX, Method, RemoveMethodRejection, detach_removed, method, methods, remove_method,
+};
 pub use queries::{count_payments, count_webhooks, facts, payment, payments, webhook, webhooks};
 pub use start::{
     InvoicePaymentRejection, NewInvoicePayment, NewTopUp, StartedPayment, TOP_UP_MICROS_MAX,

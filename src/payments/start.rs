@@ -4,8 +4,9 @@
 //! idempotency key: a crash between them leaves a row that the sweep asks for.
 
 use entity::enums::{InvoiceKind, PaymentFlow, PaymentPurpose, PaymentStatus, ProcessorKind};
-use entity::ids::{AccountId, InvoiceId, ProcessorId};
+use entity::ids::{AccountId, InvoiceId, PaymentId, ProcessorId};
 use entity::payment::{ActiveModel, Column, Entity, Model};
+use entity::time::UnixMillis;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
 
 use super::commands::IDEMPOTENCY_KEY_CHARS_MAX;
@@ -218,11 +219,9 @@ pub async fn start_top_up(
         return refused(TopUpRejection::InvalidPhone);
     }
     let endpoint_id = endpoint_of(ctx, new.processor).await.map_err(rejected)?;
-    let row = Model {
-        saves_method: new.saves_method,
-        flow,
-        ..blank(ctx, account_id, endpoint_id, PaymentPurpose::TopUp, amount)
-    };
+    let (id, purpose) = (ctx.ids.next(), PaymentPurpose::TopUp);
+    let blank = Blank { id, account_id, endpoint_id, purpose, amount };
+    let row = Model { saves_method: new.saves_method, flow, ..blank.row(ctx.clock.now()) };
     begin(ctx, requested.of(ctx, row), phone.as_ref()).await.map_err(rejected)
 }
 
@@ -268,16 +267,18 @@ pub async fn start_invoice_payment(
         return Err(Error::Rejected(Rejection::NoProcessor));
     }
     let endpoint_id = endpoint_of(ctx, new.processor).await.map_err(rejected)?;
+    let (id, purpose) = (ctx.ids.next(), PaymentPurpose::Invoice);
+    let blank = Blank { id, account_id, endpoint_id, purpose, amount };
     let row = Model {
         saves_method: new.saves_method,
         invoice_id: Some(invoice.id),
-        ..blank(ctx, account_id, endpoint_id, PaymentPurpose::Invoice, amount)
+        ..blank.row(ctx.clock.now())
     };
     let started = begin(ctx, requested.of(ctx, row), None).await.map_err(rejected)?;
     Ok(started.row)
 }
 
-fn is_payable(amount: Money, processor: ProcessorKind) -> bool {
+pub(super) fn is_payable(amount: Money, processor: ProcessorKind) -> bool {
     let in_range = (1..=TOP_UP_MICROS_MAX).contains(&amount.amount_micros);
     in_range
         && invoices::is_payable(Micros(amount.amount_micros), amount.currency)
@@ -299,38 +300,43 @@ async fn endpoint_of(ctx: &Ctx, processor: ProcessorKind) -> Result<ProcessorId,
     endpoint.map(|it| it.id).ok_or(Error::Rejected(Unstarted::NoProcessor))
 }
 
-/// A payment that is not kept yet.
-pub(super) fn blank(
-    ctx: &Ctx,
-    account_id: AccountId,
-    endpoint_id: ProcessorId,
-    purpose: PaymentPurpose,
-    amount: Money,
-) -> Model {
-    let now = ctx.clock.now();
-    Model {
-        account_id,
-        id: ctx.ids.next(),
-        purpose,
-        endpoint_id,
-        amount_micros: amount.amount_micros,
-        currency: amount.currency.as_str().to_owned(),
-        status: PaymentStatus::Open,
-        redirect_url: None,
-        facts: "{}".to_owned(),
-        posted: "{}".to_owned(),
-        idempotency_key: None,
-        input_mac: None,
-        polls: 0,
-        next_poll_at_ms: Some(first_poll_at(now)),
-        stale: false,
-        version: 1,
-        created_at_ms: now,
-        updated_at_ms: now,
-        invoice_id: None,
-        saves_method: false,
-        payment_method_id: None,
-        flow: PaymentFlow::HostedPage,
+/// What every new payment has of its own.
+pub(super) struct Blank {
+    /// Drawn before the transaction that keeps it, which may run again.
+    pub(super) id: PaymentId,
+    pub(super) account_id: AccountId,
+    pub(super) endpoint_id: ProcessorId,
+    pub(super) purpose: PaymentPurpose,
+    pub(super) amount: Money,
+}
+
+impl Blank {
+    /// A payment that is not kept yet.
+    pub(super) fn row(self, now: UnixMillis) -> Model {
+        Model {
+            account_id: self.account_id,
+            id: self.id,
+            purpose: self.purpose,
+            endpoint_id: self.endpoint_id,
+            amount_micros: self.amount.amount_micros,
+            currency: self.amount.currency.as_str().to_owned(),
+            status: PaymentStatus::Open,
+            redirect_url: None,
+            facts: "{}".to_owned(),
+            posted: "{}".to_owned(),
+            idempotency_key: None,
+            input_mac: None,
+            polls: 0,
+            next_poll_at_ms: Some(first_poll_at(now)),
+            stale: false,
+            version: 1,
+            created_at_ms: now,
+            updated_at_ms: now,
+            invoice_id: None,
+            saves_method: false,
+            payment_method_id: None,
+            flow: PaymentFlow::HostedPage,
+        }
     }
 }
 

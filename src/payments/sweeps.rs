@@ -12,6 +12,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::api::{About, Unasked, connect};
+use super::automatic;
 use super::endpoints::{api_key, callable};
 use super::facts::{Fact, ObjectId, PaymentFacts};
 use super::inbox::{Told, record};
@@ -168,6 +169,18 @@ async fn poll(ctx: &Ctx, row: &payment::Model) -> Result<(), Unasked> {
     let Some(endpoint) = endpoint else { return Ok(()) };
     let Some(api) = connect(ctx, &endpoint)? else { return Ok(()) };
     let facts: PaymentFacts = serde_json::from_str(&row.facts).map_err(Failed::internal)?;
+    if row.payment_method_id.is_some() {
+        let is_unheard = facts.objects.is_empty() && row.status == PaymentStatus::Open;
+        let has_failed =
+            matches!(row.status, PaymentStatus::AttemptFailed | PaymentStatus::ActionRequired);
+        if is_unheard || has_failed {
+            let Some(stripe) = api_of(ctx, &endpoint)? else { return Ok(()) };
+            return match is_unheard {
+                true => automatic::ask_again(ctx, &stripe, row).await.map_err(Unasked::from),
+                false => Ok(automatic::call_off(ctx, &stripe, row, &facts).await?),
+            };
+        }
+    }
     let about = About::payment(row);
     let mut told: Vec<Fact> = Vec::new();
     if facts.objects.is_empty() && row.status == PaymentStatus::Open {
@@ -182,8 +195,8 @@ async fn poll(ctx: &Ctx, row: &payment::Model) -> Result<(), Unasked> {
     // A line of the books that an object just named is asked for at once.
     let lines: Vec<ObjectId> = named_lines(&told)
         .filter(|id| !facts.balance_transactions.contains_key(*id) && api.can_look_up(id))
-        .cloned()
         .take(OBJECTS_MAX)
+        .cloned()
         .collect();
     for id in &lines {
         told.extend(api.look_up(id, &about).await?);

@@ -1,5 +1,6 @@
 //! Payments on both stores: webhooks in, books out.
 
+mod automatic;
 mod books;
 mod card_sweep;
 mod contract;

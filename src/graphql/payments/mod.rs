@@ -1,8 +1,13 @@
 //! Payments in the contract. Behaviour: `crate::payments`.
 
+mod methods;
 mod mutations;
 mod processors;
 
+pub use methods::{
+    AutomaticTopUp, AutomaticTopUpEnd, DisableAutomaticTopUpError, PaymentMethod,
+    PaymentMethodsMutation, PaymentMethodsQuery, RemovePaymentMethodError, SetAutomaticTopUpError,
+};
 pub use mutations::{
     PaymentsMutation, RefundPaymentError, RetryWebhookEventError, StartInvoicePaymentError,
     StartTopUpError,

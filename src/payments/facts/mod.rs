@@ -22,7 +22,7 @@ pub use ids::{EventId, ObjectId, PAYMENT_METADATA_KEY, PaymentReference};
 pub use money::{AMOUNT_UNITS_MAX, Amounts, Currency, CurrencyConflict, Money};
 pub use payment::{
     AttemptFacts, AttemptOutcome, DisputeFacts, DisputeRank, FailureClass, IntentFacts,
-    PaymentFacts, RefundFacts, RefundRank, SessionFacts, merge,
+    PaymentFacts, RefundFacts, RefundRank, SavedMethod, SessionFacts, merge,
 };
 pub use status::{Gap, PaymentStatus, Totals};
 

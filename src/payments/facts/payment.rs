@@ -30,6 +30,19 @@ pub struct PaymentFacts {
     /// Lines of the processor's books, by their id; `None` where only the id is known. The fees
     /// stand there.
     pub balance_transactions: BTreeMap<ObjectId, Option<BalanceTransactionFacts>>,
+    /// Means of payment that the processor kept with it, to be charged without the payer.
+    pub saved_methods: BTreeSet<SavedMethod>,
+    /// Whether the processor would not begin it at all: nothing is collected by it.
+    pub refused: bool,
+}
+
+/// A means of payment that a processor kept with a payment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SavedMethod {
+    /// Whose it is.
+    pub customer: ObjectId,
+    /// The means of payment.
+    pub method: ObjectId,
 }
 
 /// One intent to collect money.
@@ -206,6 +219,8 @@ impl Join for PaymentFacts {
         self.refunds.join(other.refunds);
         self.disputes.join(other.disputes);
         self.balance_transactions.join(other.balance_transactions);
+        self.saved_methods.join(other.saved_methods);
+        self.refused.join(other.refused);
     }
 }
 

@@ -106,7 +106,11 @@ impl PaymentFacts {
             intent.attempts.values().any(|attempt| attempt.outcome == outcome)
         };
         let authorized = totals.is_some_and(|it| it.authorized_micros > 0);
-        if !self.intents.is_empty() && live().next().is_none() {
+        let is_called_off = match self.intents.is_empty() {
+            true => self.refused && self.sessions.is_empty(),
+            false => live().next().is_none(),
+        };
+        if is_called_off {
             PaymentStatus::Canceled
         } else if live().any(|it| has_ended(it, AttemptOutcome::Pending)) {
             PaymentStatus::Processing

@@ -2,8 +2,10 @@
 //!
 //! Runs on one node at a time, under the lease of its job. A batch of webhooks is one transaction.
 //! One that fails is halved until the webhook that cannot be folded stands alone, so that it holds
-//! up no other. Locks go payment → invoice → wallet → event counter.
+//! up no other. Locks go payment → means of payment → automatic top-up → invoice → wallet → event
+//! counter.
 
+mod outcomes;
 mod rows;
 mod working;
 

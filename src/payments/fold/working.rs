@@ -8,20 +8,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::enums::{BookKind, EventKind, PaymentFlow, PaymentPurpose, PaymentStatus};
-use entity::ids::{AccountId, InvoiceId, PaymentId, ProcessorId};
+use entity::ids::{AccountId, PaymentId, ProcessorId};
 use entity::time::UnixMillis;
 use entity::{payment, payout};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, Set};
 
 use super::rows::{self, Links};
-use super::{FoldError, UNMATCHED_WAIT_MS};
-use crate::billing::{NewTransfer, invoices};
+use super::{FoldError, UNMATCHED_WAIT_MS, outcomes};
+use crate::billing::NewTransfer;
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::error::{Error, Failed};
 use crate::events::NewEvent;
-use crate::payments::books::{Place, Posted, desired, desired_payout, kept};
+use crate::payments::books::{Place, Posted, desired, desired_payout};
 use crate::payments::facts::{
     CurrencyConflict, DisputeFacts, Fact, ObjectId, PaymentFacts, PayoutFacts, merge,
 };
@@ -69,6 +69,7 @@ pub(super) struct Working<'a> {
     stored_links: Links,
     absorbed: Vec<payment::Model>,
     transfers: Vec<NewTransfer>,
+    events: Vec<NewEvent>,
 }
 
 impl<'a> Working<'a> {
@@ -83,6 +84,7 @@ impl<'a> Working<'a> {
             stored_links: Links::new(),
             absorbed: Vec::new(),
             transfers: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -113,9 +115,13 @@ impl<'a> Working<'a> {
         match fact {
             Fact::Payment(facts) => self.add_payment(endpoint_id, facts, fresh).await,
             Fact::Payout(facts) => self.add_payout(endpoint_id, facts).await,
-            // The first is for reconciliation, and stands with its payment too; the second is not
-            // charged by anything yet.
-            Fact::BalanceTransaction(_) | Fact::SavedMethod(_) => Ok(()),
+            Fact::SavedMethod(facts) => {
+                let place = outcomes::Place { tx: self.tx, now: self.now };
+                self.events.extend(outcomes::detach(place, endpoint_id, facts).await?);
+                Ok(())
+            }
+            // For reconciliation; it stands with its payment too.
+            Fact::BalanceTransaction(_) => Ok(()),
         }
     }
 
@@ -302,8 +308,10 @@ impl<'a> Working<'a> {
 
     /// Writes the rows, and says what is to be posted and told.
     pub(super) async fn write(mut self) -> Result<Effects, FoldError> {
-        let mut effects =
-            Effects { transfers: std::mem::take(&mut self.transfers), events: Vec::new() };
+        let mut effects = Effects {
+            transfers: std::mem::take(&mut self.transfers),
+            events: std::mem::take(&mut self.events),
+        };
         let touched = std::mem::take(&mut self.payments).into_values();
         let (mut new, mut changed) = (Vec::new(), Vec::new());
         for known in touched.filter(|known| known.is_touched) {
@@ -349,26 +357,14 @@ impl<'a> Working<'a> {
             row.next_poll_at_ms = row.next_poll_at_ms.filter(|_| !has_waited);
         } else {
             effects.events.extend(self.news(&row, &before, &facts));
-            if let Some(invoice_id) = row.invoice_id.filter(|_| is_posted) {
-                effects.events.extend(self.pay_invoice(&row, invoice_id, &posted).await?);
+            let place = outcomes::Place { tx: self.tx, now: self.now };
+            effects.events.extend(outcomes::follow(place, &row, &facts).await?);
+            if is_posted {
+                effects.events.extend(outcomes::pay_invoice(place, &row, &posted).await?);
             }
             row.next_poll_at_ms = next_poll(&row, &facts, self.now);
         }
         Ok(row)
-    }
-
-    /// What the ledger has of a payment pays its invoice, as far as something is due of it; the rest
-    /// is the account's credit. In the transaction that posts it, and before: the invoice's row is
-    /// locked before the wallet's.
-    async fn pay_invoice(
-        &self,
-        row: &payment::Model,
-        invoice_id: InvoiceId,
-        posted: &Posted,
-    ) -> Result<Vec<NewEvent>, Failed> {
-        let (account_id, amount) = (row.account_id, kept(posted));
-        let paid = invoices::allocate(self.tx, self.now, account_id, invoice_id, row.id, amount);
-        Ok(paid.await?.map(|allocation| allocation.events).unwrap_or_default())
     }
 
     /// What a subscriber is told of a change.

@@ -121,7 +121,7 @@ impl Api {
         Ok(Self(builder.build()?))
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         request: RequestBuilder,
         idempotency_key: Option<&str>,
@@ -324,7 +324,7 @@ fn prefix(id: &ObjectId) -> &str {
 }
 
 /// The fact with our payment's id: we asked for it, so we know whose it is.
-fn about(payment_id: PaymentId, mut fact: Fact) -> Fact {
+pub(super) fn about(payment_id: PaymentId, mut fact: Fact) -> Fact {
     if let Fact::Payment(facts) = &mut fact {
         facts.references.extend(PaymentReference::parse(&payment_id.to_string()));
     }
@@ -336,7 +336,7 @@ fn has_been_collected(fact: &Fact) -> bool {
 }
 
 /// An intent as the API shows it, as if its last event had come.
-fn intent(object: Object<'_>) -> Result<Vec<Fact>, Unreadable> {
+pub(super) fn intent(object: Object<'_>) -> Result<Vec<Fact>, Unreadable> {
     let change = match need(object.text("/status")?)? {
         "succeeded" => "succeeded",
         "processing" => "processing",
@@ -358,7 +358,7 @@ fn intent(object: Object<'_>) -> Result<Vec<Fact>, Unreadable> {
 ///
 /// # Errors
 /// A currency that Stripe does not settle.
-fn stripe_units(amount: Money) -> Result<Option<i64>, Unreadable> {
+pub(super) fn stripe_units(amount: Money) -> Result<Option<i64>, Unreadable> {
     Ok(scale_of(Processor::Stripe, amount.currency.as_str())?.units_of(amount.amount_micros))
 }
 

@@ -6,6 +6,7 @@
 
 pub(super) mod api;
 mod objects;
+pub(super) mod off_session;
 
 use super::document::{Object, need};
 use super::facts::{EventId, Fact, IdForm, MethodState};

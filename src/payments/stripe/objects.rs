@@ -6,8 +6,8 @@ use crate::payments::document::{Object, need};
 use crate::payments::facts::{
     AttemptFacts, AttemptOutcome, BalanceTransactionFacts, BalanceTransactionKind, DisputeFacts,
     DisputeRank, Fact, FailureClass, IdForm, IntentFacts, MethodState, Money, ObjectId,
-    PaymentFacts, PayoutFacts, PayoutRank, RefundFacts, RefundRank, SavedMethodFacts, Scale,
-    SessionFacts, scale_of,
+    PaymentFacts, PayoutFacts, PayoutRank, RefundFacts, RefundRank, SavedMethod, SavedMethodFacts,
+    Scale, SessionFacts, scale_of,
 };
 use crate::payments::processor::{Processor, Unreadable};
 
@@ -95,6 +95,14 @@ pub(super) fn payment_intent(object: Object<'_>, change: &str) -> Result<Fact, U
     };
     let mut facts = start(object, &[&id])?;
     facts.objects.extend(charge);
+    if change == "succeeded" && object.text("/setup_future_usage")? == Some("off_session") {
+        let customer = object.id("/customer", CUSTOMER)?;
+        let method = object.id("/payment_method", METHOD)?;
+        let saved = customer.zip(method);
+        facts
+            .saved_methods
+            .extend(saved.map(|(customer, method)| SavedMethod { customer, method }));
+    }
     facts.intents.insert(id, intent);
     Ok(payment(facts))
 }

@@ -47,6 +47,7 @@ pub enum Kind {
     ConsentEvent,
     InboundKeyword,
     Payment,
+    PaymentMethod,
     PaymentProcessor,
     WebhookEvent,
 }
@@ -132,6 +133,8 @@ pub const FIELDS: &[Field] = &[
         Kind::Payment,
         "query($id: ID!) { payment(id: $id) { id status } }",
     ),
+    unnamed("Query.paymentMethods", To(ReadBilling), "{ paymentMethods { id } }"),
+    unnamed("Query.automaticTopUp", To(ReadBilling), "{ automaticTopUp { isEnabled } }"),
     unnamed("Query.processors", To(ManageProcessors), "{ processors { id } }"),
     unnamed(
         "Query.webhookEvents",
@@ -598,6 +601,25 @@ pub const FIELDS: &[Field] = &[
         "mutation($id: ID!) { payInvoice(input: { invoiceId: $id, idempotencyKey: \"k\" }) {
             invoice { id } userErrors { code } } }",
     ),
+    of_account(
+        "Mutation.removePaymentMethod",
+        To(Pay),
+        Kind::PaymentMethod,
+        "mutation($id: ID!) { removePaymentMethod(input: { paymentMethodId: $id }) {
+            paymentMethod { id } userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.setAutomaticTopUp",
+        To(Pay),
+        Kind::PaymentMethod,
+        "mutation($id: ID!) { setAutomaticTopUp(input: { threshold: \"1\", amount: \"1\",
+            currency: \"USD\", paymentMethodId: $id }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.disableAutomaticTopUp",
+        To(Pay),
+        "mutation { disableAutomaticTopUp { userErrors { code } } }",
+    ),
     of_platform(
         "Mutation.refundPayment",
         To(ManageCredit),
@@ -824,6 +846,7 @@ pub const NODES: &[NodeKind] = &[
     inside("Message", Kind::Message, ReadMessages),
     inside("InboundMessage", Kind::InboundMessage, ReadMessages),
     NodeKind { outside: Some(ReadAllBilling), ..inside("Payment", Kind::Payment, ReadBilling) },
+    inside("PaymentMethod", Kind::PaymentMethod, ReadBilling),
     NodeKind {
         outside: Some(ManageProcessors),
         ..inside("PaymentProcessor", Kind::PaymentProcessor, ManageProcessors)

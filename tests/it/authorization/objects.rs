@@ -7,7 +7,7 @@ use entity::enums::{
     SuppressionReason, WebhookState,
 };
 use entity::ids::{AccountId, PaymentId};
-use entity::{inbound_message, payment, webhook_event};
+use entity::{inbound_message, payment, payment_method, webhook_event};
 use heliograph::authz::{Actor, Scope};
 use heliograph::billing::invoices::{self, NewLine, NewTaxRate};
 use heliograph::billing::plans::{self, NewPlan};
@@ -210,8 +210,8 @@ async fn bill(operator: &Ctx, account_id: AccountId) -> (String, String) {
     (draft.id.to_string(), rate.id.to_string())
 }
 
-/// A processor, a payment of the account, and something that the processor told.
-async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 3] {
+/// A processor, a payment and a means of payment of the account, and something that the processor told.
+async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 4] {
     let platform = node.platform();
     let operator = node.ctx_as(Actor::CommandLine);
     let endpoint = add_stripe(&operator, None).await;
@@ -254,14 +254,28 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 3] {
         occurred_at_ms: None,
         received_at_ms: now,
     };
+    let method = payment_method::Model {
+        account_id,
+        id: platform.ids.next(),
+        endpoint_id: endpoint.id,
+        customer_id: "cus_1".to_owned(),
+        method_id: "pm_1".to_owned(),
+        added_at_ms: now,
+        removed_at_ms: None,
+        detached_at_ms: None,
+    };
+    let method_id = method.id;
     let told_id = told.id;
     let db = platform.db.migrator();
     let insert = payment::Entity::insert(payment.into_active_model());
+    insert.exec_without_returning(db).await.unwrap();
+    let insert = payment_method::Entity::insert(method.into_active_model());
     insert.exec_without_returning(db).await.unwrap();
     let insert = webhook_event::Entity::insert(told.into_active_model());
     insert.exec_without_returning(db).await.unwrap();
     [
         (Kind::Payment, id.to_string()),
+        (Kind::PaymentMethod, method_id.to_string()),
         (Kind::PaymentProcessor, endpoint.id.to_string()),
         (Kind::WebhookEvent, told_id.to_string()),
     ]

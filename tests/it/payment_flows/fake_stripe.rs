@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    pub method: String,
     pub path: String,
     pub body: String,
     pub idempotency_key: Option<String>,
@@ -46,6 +47,11 @@ impl StripeFake {
         self.inner.lock().unwrap().answers.insert(path.to_owned(), (status, body));
     }
 
+    /// What a path answers to one method, whatever it answers to others.
+    pub fn answers_to(&self, method: &str, path: &str, status: u16, body: Value) {
+        self.answers(&format!("{method} {path}"), status, body);
+    }
+
     /// What came so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.inner.lock().unwrap().asked.clone()
@@ -59,6 +65,7 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Res
     };
     let body = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
     let asked = Asked {
+        method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         body: String::from_utf8_lossy(&body).into_owned(),
         idempotency_key: header("idempotency-key"),
@@ -66,7 +73,9 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> Res
     };
     let mut inner = inner.lock().unwrap();
     let unknown = (404, json!({ "error": { "type": "invalid_request_error" } }));
-    let (status, answer) = inner.answers.get(&asked.path).cloned().unwrap_or(unknown);
+    let exact = inner.answers.get(&format!("{} {}", asked.method, asked.path));
+    let (status, answer) =
+        exact.or_else(|| inner.answers.get(&asked.path)).cloned().unwrap_or(unknown);
     inner.asked.push(asked);
     Response::builder().status(status).body(Body::from(answer.to_string())).expect("an answer")
 }

@@ -104,6 +104,10 @@ fn line() -> impl Strategy<Value = Option<BalanceTransactionFacts>> {
     ))
 }
 
+fn saved() -> impl Strategy<Value = SavedMethod> {
+    (id(), id()).prop_map(|(customer, method)| SavedMethod { customer, method })
+}
+
 pub(crate) fn facts() -> impl Strategy<Value = PaymentFacts> {
     (
         (btree_set(reference(), 0..2), btree_set(id(), 0..3), btree_set(id(), 0..2)),
@@ -112,9 +116,11 @@ pub(crate) fn facts() -> impl Strategy<Value = PaymentFacts> {
         btree_map(id(), refund(), 0..3),
         btree_map(id(), dispute(), 0..3),
         btree_map(id(), line(), 0..3),
+        (btree_set(saved(), 0..2), any::<bool>()),
     )
-        .prop_map(|(ids, intents, sessions, refunds, disputes, balance_transactions)| {
+        .prop_map(|(ids, intents, sessions, refunds, disputes, balance_transactions, kept)| {
             let (references, objects, customers) = ids;
+            let (saved_methods, refused) = kept;
             PaymentFacts {
                 references,
                 objects,
@@ -124,6 +130,8 @@ pub(crate) fn facts() -> impl Strategy<Value = PaymentFacts> {
                 refunds,
                 disputes,
                 balance_transactions,
+                saved_methods,
+                refused,
             }
         })
 }
