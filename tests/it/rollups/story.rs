@@ -134,7 +134,6 @@ impl Told {
             national_language: None,
             parts: self.parts,
             client_reference: None,
-            topic: None,
             country: self.country.to_owned(),
             currency: "USD".to_owned(),
             purse: Purse::Money,
