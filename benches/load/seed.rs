@@ -99,7 +99,7 @@ impl Seeded {
             accepted_at,
             country: COUNTRIES[((bits >> 16) % 10) as usize],
             sender: SENDERS[((bits >> 24) % 3) as usize],
-            parts: 1 + i16::from((bits >> 32) % 8 == 0),
+            parts: 1 + i16::from((bits >> 32).is_multiple_of(8)),
             steps,
         }
     }

@@ -140,7 +140,7 @@ both_stores! {
             let id = started(&world, &house, &invoice).await;
             for (at, event) in nth_order(&life(&format!("Order{n}"), id), n).iter().enumerate() {
                 world.take(event).await;
-                if (n / ORDERS_STEP + at) % 3 != 0 {
+                if !(n / ORDERS_STEP + at).is_multiple_of(3) {
                     world.fold().await;
                 }
                 world.take(event).await;

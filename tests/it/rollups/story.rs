@@ -134,7 +134,6 @@ impl Told {
             national_language: None,
             parts: self.parts,
             client_reference: None,
-            topic: None,
             country: self.country.to_owned(),
             currency: "USD".to_owned(),
             purse: Purse::Money,
@@ -155,6 +154,7 @@ impl Told {
             error_code: error.map(str::to_owned),
             created_at_ms: self.accepted_at,
             route_id: self.route_id,
+            topic: None,
         }
     }
 
