@@ -159,6 +159,7 @@ async fn withheld_lines(
         .filter(Column::Kind.eq(AllocationKind::Withholding))
         .filter(Expr::expr(at.clone()).gte(span.from.0))
         .filter(Expr::expr(at).lt(span.before.0))
+        .order_by_asc(Column::CreatedAtMs)
         .all(ctx.db.reader())
         .await?;
     let mut documents = HashMap::new();

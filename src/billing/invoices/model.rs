@@ -49,7 +49,7 @@ impl Month {
     /// A year and a month from 1; none if there is no such month in the years 1970 to 9999.
     pub fn new(year: i32, month: i32) -> Option<Self> {
         let fits = (1970..=9999).contains(&year) && (1..=12).contains(&month);
-        fits.then_some(Self((year - 1970) * 12 + month - 1))
+        fits.then(|| Self((year - 1970) * 12 + month - 1))
     }
 
     /// From how it is stored: months since 1970-01.

@@ -229,7 +229,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("async_graphql", &["src/graphql/", "src/http/", "tests/"]),
     ("axum", &["src/http/", "tests/", "benches/"]),
     ("async_stripe", &["src/payments/stripe/"]),
-    ("stripe_", &["src/payments/stripe/"]),
+    ("stripe_", &["src/payments/stripe/", "tests/it/payments/"]),
 ];
 
 fn libraries_stay_in_place(file: &SourceFile) -> Vec<String> {

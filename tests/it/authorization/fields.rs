@@ -602,18 +602,18 @@ pub const FIELDS: &[Field] = &[
             invoice { id } userErrors { code } } }",
     ),
     of_account(
-        "Mutation.removePaymentMethod",
-        To(Pay),
-        Kind::PaymentMethod,
-        "mutation($id: ID!) { removePaymentMethod(input: { paymentMethodId: $id }) {
-            paymentMethod { id } userErrors { code } } }",
-    ),
-    of_account(
         "Mutation.setAutomaticTopUp",
         To(Pay),
         Kind::PaymentMethod,
         "mutation($id: ID!) { setAutomaticTopUp(input: { threshold: \"1\", amount: \"1\",
             currency: \"USD\", paymentMethodId: $id }) { userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.removePaymentMethod",
+        To(Pay),
+        Kind::PaymentMethod,
+        "mutation($id: ID!) { removePaymentMethod(input: { paymentMethodId: $id }) {
+            paymentMethod { id } userErrors { code } } }",
     ),
     unnamed(
         "Mutation.disableAutomaticTopUp",

@@ -120,6 +120,7 @@ both_stores! {
             }
             assert_eq!(books.refused("recordWithholding", "invoice", input).await, code, "{change}");
         }
+        house.hand.advance(Duration::from_secs(1));
         let rest = books.done("recordWithholding", "invoice", withheld("90.00", "c")).await;
         assert_eq!(rest["status"], "PAID");
         let late = withheld("1.00", "d");

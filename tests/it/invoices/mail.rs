@@ -178,7 +178,8 @@ both_stores! {
         assert_eq!(deliver(&ctx).await, 1);
         let first = server.taken().await;
         // As if the node had ended before it noted that.
-        house.execute("UPDATE mail SET state = 0, attempts = 0, ended_at_ms = NULL", []).await;
+        house.execute("UPDATE mail SET state = 0, attempts = 0, next_at_ms = created_at_ms, \
+            ended_at_ms = NULL", []).await;
         assert_eq!(deliver(&ctx).await, 1);
         let again = server.taken().await;
         assert!(first["message_id"].as_str().unwrap().ends_with("@operator.example>"), "{first}");
