@@ -29,9 +29,9 @@ use super::identity::standing::{
 };
 use super::invoices::refusals::{
     AddInvoiceLineError, ArchiveTaxRateError, CreateCreditNoteError, CreateInvoiceError,
-    CreateTaxRateError, FinalizeInvoiceError, MarkUncollectibleError, PayInvoiceError,
-    RecordPaymentError, RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError,
-    VoidInvoiceError,
+    CreateTaxRateError, DiscardInvoiceError, ExtendInvoiceError, FinalizeInvoiceError,
+    MarkUncollectibleError, PayInvoiceError, RecordPaymentError, RecordWithholdingError,
+    RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError, VoidInvoiceError,
 };
 use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
@@ -325,6 +325,12 @@ pub enum UserError {
     CreateCreditNote(CreateCreditNoteError),
     /// Of `recordPayment`.
     RecordPayment(RecordPaymentError),
+    /// Of `recordWithholding`.
+    RecordWithholding(RecordWithholdingError),
+    /// Of `extendInvoice`.
+    ExtendInvoice(ExtendInvoiceError),
+    /// Of `discardInvoice`.
+    DiscardInvoice(DiscardInvoiceError),
     /// Of `payInvoice`.
     PayInvoice(PayInvoiceError),
     /// Of `startInvoicePayment`.

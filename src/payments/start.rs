@@ -259,12 +259,12 @@ pub async fn start_invoice_payment(
     }
     let currency = invoice.currency.parse().map_err(Failed::internal)?;
     let amount = Money { currency, amount_micros: new.amount.unwrap_or(due).0 };
-    if amount.amount_micros > due.0 || !is_payable(amount, new.processor) {
-        return Err(Error::Rejected(Rejection::InvalidAmount));
-    }
     // Invoices are paid on a page.
     if flows(new.processor)[0] != PaymentFlow::HostedPage {
         return Err(Error::Rejected(Rejection::NoProcessor));
+    }
+    if amount.amount_micros > due.0 || !is_payable(amount, new.processor) {
+        return Err(Error::Rejected(Rejection::InvalidAmount));
     }
     let endpoint_id = endpoint_of(ctx, new.processor).await.map_err(rejected)?;
     let (id, purpose) = (ctx.ids.next(), PaymentPurpose::Invoice);

@@ -196,7 +196,7 @@ pub struct DiscardInvoiceInput {
 #[derive(SimpleObject)]
 pub struct DiscardInvoicePayload {
     /// The id of the draft that is no more; null if it was not discarded.
-    discarded_invoice_id: Option<ID>,
+    deleted_invoice_id: Option<ID>,
     /// Why not; empty if it was.
     user_errors: Vec<DiscardInvoiceError>,
 }
@@ -368,11 +368,11 @@ impl InvoicesMutation {
         let outcome = invoices::discard(call(context)?, id).await;
         Ok(match value_or_rejection(outcome)? {
             Ok(()) => DiscardInvoicePayload {
-                discarded_invoice_id: Some(show_id(id)),
+                deleted_invoice_id: Some(show_id(id)),
                 user_errors: Vec::new(),
             },
             Err(rejection) => DiscardInvoicePayload {
-                discarded_invoice_id: None,
+                deleted_invoice_id: None,
                 user_errors: vec![rejection.into()],
             },
         })
