@@ -103,12 +103,12 @@ both_stores! {
         let draft = books.done("createInvoice", "invoice", input.clone()).await;
         let draft = books.add_line(&draft, "5.00").await;
         let discard = "mutation($id: ID!) { discardInvoice(input: { invoiceId: $id }) \
-            { discardedInvoiceId userErrors { code } } }";
+            { deletedInvoiceId userErrors { code } } }";
         let run = async |ctx, id: &Value| {
             books.api.data(ctx, discard, json!({ "id": id })).await["discardInvoice"].clone()
         };
         let done = run(&books.staff, &draft["id"]).await;
-        assert_eq!(done, json!({ "discardedInvoiceId": draft["id"], "userErrors": [] }));
+        assert_eq!(done, json!({ "deletedInvoiceId": draft["id"], "userErrors": [] }));
         let again = run(&books.staff, &draft["id"]).await;
         assert_eq!(again["userErrors"], json!([{ "code": "INVOICE_NOT_FOUND" }]));
         assert_eq!(books.document(&draft["id"]).await, Value::Null);
