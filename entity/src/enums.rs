@@ -37,9 +37,9 @@ mod billing;
 mod contacts;
 
 pub use billing::{
-    AllocationKind, AutomaticTopUpEnd, BillingTerms, BookKind, InvoiceKind, InvoiceLineKind,
-    InvoiceStatus, MailKind, MailState, PaymentFlow, PaymentPurpose, PaymentStatus, ProcessorKind,
-    Purse, TaxKind, TransferCode, WebhookState,
+    AllocationKind, AutomaticTopUpEnd, BillingTerms, BookKind, DifferenceKind, InvoiceKind,
+    InvoiceLineKind, InvoiceStatus, MailKind, MailState, PaymentFlow, PaymentPurpose,
+    PaymentStatus, ProcessorKind, Purse, TaxKind, TransferCode, WebhookState,
 };
 pub use contacts::{
     AttributeKind, AutoReplyState, ConsentKind, ConsentSource, KeywordAction, KeywordLanguage,
@@ -267,5 +267,7 @@ stored_enum! {
         PaymentDisputed = 33,
         /// Automatic top-up ended without having been asked to.
         AutomaticTopUpEnded = 34,
+        /// A day's comparison with a processor's books found differences.
+        ReconciliationDiffers = 40,
     }
 }

@@ -174,6 +174,8 @@ ids! {
     ProcessorId = "proc";
     /// An event of a processor's in the inbox.
     WebhookEventId = "whev";
+    /// A day's comparison of our books with a processor's.
+    ReconciliationReportId = "recon";
     /// An entry of the event log.
     EventId = "evt";
     /// A running process of the program.

@@ -58,6 +58,8 @@ pub mod plan;
 pub mod processor_endpoint;
 pub mod rate;
 pub mod rate_card;
+pub mod reconciliation_difference;
+pub mod reconciliation_report;
 pub mod refresh_token;
 pub mod rollup;
 pub mod rollup_cursor;

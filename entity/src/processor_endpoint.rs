@@ -35,6 +35,8 @@ pub struct Model {
     pub created_at_ms: UnixMillis,
     /// When it last changed.
     pub updated_at_ms: UnixMillis,
+    /// The last day, since 1970-01-01, that was reported on.
+    pub reconciled_day: Option<i32>,
 }
 
 impl std::fmt::Debug for Model {

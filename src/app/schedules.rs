@@ -95,6 +95,9 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
         Schedule::new("payments.poll", Duration::from_secs(30), |ctx| async move {
             payments::poll_payments(&ctx).await
         }),
+        Schedule::new("payments.reconcile", Duration::from_secs(600), |ctx| async move {
+            payments::reconcile(&ctx).await
+        }),
         Schedule::new("payments.top_up", Duration::from_secs(30), |ctx| async move {
             payments::top_up_accounts(&ctx).await
         }),

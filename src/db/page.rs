@@ -6,8 +6,8 @@
 
 use entity::ids::{
     AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactId, InboundMessageId, InvoiceId, ListId,
-    MessageId, PaymentId, PersonId, PlanId, RateCardId, SegmentId, SenderId, SessionId,
-    SuppressionId, VoucherBatchId, WebhookEventId,
+    MessageId, PaymentId, PersonId, PlanId, RateCardId, ReconciliationReportId, SegmentId,
+    SenderId, SessionId, SuppressionId, VoucherBatchId, WebhookEventId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -63,6 +63,7 @@ id_keys!(
     PersonId,
     PlanId,
     RateCardId,
+    ReconciliationReportId,
     SegmentId,
     SenderId,
     SessionId,

@@ -1,5 +1,7 @@
-//! `billingEvents`: what the event log tells of an account's invoices and automatic top-up, and its
-//! balance as it moves.
+//! `billingEvents`: what the event log tells of an account's payments, invoices and automatic top-up,
+//! and its balance as it moves.
+
+mod payments;
 
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use entity::time::UnixMillis;
 use futures::Stream;
 use futures::stream::unfold;
 
+use self::payments::{PaymentChanged, ReconciliationDiffered};
 use super::billing::AccountBalance;
 use super::call;
 use super::errors::{Answer, Fault};
@@ -23,7 +26,6 @@ use crate::billing::{self, Balance, invoices};
 use crate::ctx::Ctx;
 use crate::error::{Error, Failed};
 use crate::events::{self, Hub, POLL_INTERVAL, SubscriptionError};
-use crate::payments;
 
 /// A stream tells of the balance once in this time at most: four times a second is as fast as a
 /// person reads figures, however many messages are sent.
@@ -42,12 +44,16 @@ const BALANCE_INTERVAL: Duration = Duration::from_millis(250);
 pub enum BillingEvent {
     /// Something happened to an invoice.
     InvoiceChanged(InvoiceChanged),
+    /// Something happened to a payment.
+    PaymentChanged(PaymentChanged),
     /// The balance moved.
     BalanceChanged(BalanceChanged),
     /// The account may not send any more, or may again.
     SendingChanged(SendingChanged),
     /// Automatic top-up ended.
     AutomaticTopUpEnded(AutomaticTopUpEnded),
+    /// A processor's books differ from ours.
+    ReconciliationDiffered(ReconciliationDiffered),
 }
 
 /// What happened to an invoice.
@@ -214,7 +220,7 @@ impl AutomaticTopUpEnded {
 
     /// The automatic top-up as it is now.
     async fn automatic_top_up(&self, context: &Context<'_>) -> Answer<Option<AutomaticTopUp>> {
-        Ok(payments::automatic_top_up(call(context)?).await?.map(AutomaticTopUp))
+        Ok(crate::payments::automatic_top_up(call(context)?).await?.map(AutomaticTopUp))
     }
 }
 
@@ -253,10 +259,11 @@ pub struct BillingSubscription;
 
 #[Subscription]
 impl BillingSubscription {
-    /// What happens to the invoices of the caller's account, that its automatic top-up ended, and its
-    /// balance as its log moves: with messages, invoices and payments. What happens to invoices is told at least once, in the order
-    /// of the account's log, and the stream can be resumed: give the `cursor` of the last event you
-    /// handled as `after` (over server-sent events `Last-Event-ID` does it). Without `after` it begins
+    /// What happens to the payments and invoices of the caller's account, that its automatic top-up
+    /// ended, and its balance as its log moves: with messages, invoices and payments; in the
+    /// operator's account also what differs from the processors' books. All but the balance is told
+    /// at least once, in the order of the account's log, and the stream can be resumed: give the
+    /// `cursor` of the last event you handled as `after` (over server-sent events `Last-Event-ID` does it). Without `after` it begins
     /// now. A cursor older than 30 days ends the stream with `EVENT_CURSOR_EXPIRED`. For owners,
     /// admins, developers, billing, and keys with the scope `billing:read`.
     async fn billing_events(
@@ -322,6 +329,12 @@ impl Feed {
                     }
                     if let Some(changed) = SendingChanged::of(&entry) {
                         return Ok(BillingEvent::SendingChanged(changed));
+                    }
+                    if let Some(changed) = PaymentChanged::of(&entry) {
+                        return Ok(BillingEvent::PaymentChanged(changed));
+                    }
+                    if let Some(differed) = ReconciliationDiffered::of(&entry) {
+                        return Ok(BillingEvent::ReconciliationDiffered(differed));
                     }
                     if let Some(changed) = InvoiceChanged::of(entry) {
                         return Ok(BillingEvent::InvoiceChanged(changed));

@@ -80,6 +80,7 @@ pub struct Query(
     invoices::CertificatesQuery,
     invoices::TaxesQuery,
     payments::PaymentsQuery,
+    payments::ReconciliationQuery,
     payments::PaymentMethodsQuery,
     contacts::ContactsQuery,
     contacts::ListsQuery,

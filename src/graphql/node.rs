@@ -4,8 +4,9 @@ use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
     self, AccountId, ApiKeyId, AttributeId, CarrierId, ConsentEventId, ContactId, EventId,
     InboundMessageId, InvalidId, InvoiceId, KeywordId, ListId, MessageId, PaymentId,
-    PaymentMethodId, PersonId, PlanId, ProcessorId, RateCardId, RouteId, SegmentId, SenderId,
-    SessionId, SuppressionId, TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
+    PaymentMethodId, PersonId, PlanId, ProcessorId, RateCardId, ReconciliationReportId, RouteId,
+    SegmentId, SenderId, SessionId, SuppressionId, TaxRateId, TransferId, VoucherBatchId,
+    WebhookEventId,
 };
 
 use super::call;
@@ -22,7 +23,9 @@ use super::ledger::LedgerEntry;
 use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, RateCardRow, load};
 use super::messages::events::{Event, MessageReceived, MessageStatusChanged, seq_of};
 use super::messages::{InboundMessage, Message};
-use super::payments::{Payment, PaymentMethod, PaymentProcessor, WebhookEvent};
+use super::payments::{
+    Payment, PaymentMethod, PaymentProcessor, ReconciliationReport, WebhookEvent,
+};
 use super::plans::Plan;
 use super::rate_cards::RateCard;
 use super::routes::Route;
@@ -75,6 +78,8 @@ pub enum Node {
     PaymentProcessor(PaymentProcessor),
     /// `whev_…`
     WebhookEvent(WebhookEvent),
+    /// `recon_…`
+    ReconciliationReport(ReconciliationReport),
     /// `evt_…`
     MessageStatusChanged(MessageStatusChanged),
     /// `evt_…`
@@ -195,6 +200,10 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         WebhookEventId::PREFIX => {
             let found = payments::webhook(ctx, parse_id(id)?).await?;
             found.map(|row| Node::WebhookEvent(WebhookEvent(row)))
+        }
+        ReconciliationReportId::PREFIX => {
+            let found = ReconciliationReport::load(context, parse_id(id)?).await?;
+            found.map(Node::ReconciliationReport)
         }
         ContactId::PREFIX => Contact::load(context, parse_id(id)?).await?.map(Node::Contact),
         AttributeId::PREFIX => {

@@ -34,6 +34,9 @@ pub(super) enum ApiError {
     /// It answered something that cannot be read.
     #[error("the processor's answer cannot be read: {0}")]
     Unreadable(#[from] Unreadable),
+    /// It has more of it than is read.
+    #[error("the processor has more than is read at once")]
+    TooMuch,
 }
 
 /// Why a processor could not be asked.

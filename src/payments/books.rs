@@ -190,7 +190,7 @@ impl Place<'_> {
     }
 }
 
-fn code_of(what: &str) -> TransferCode {
+pub(super) fn code_of(what: &str) -> TransferCode {
     match what.split_once(':').map_or("", |(kind, _)| kind) {
         "refund" => TransferCode::Refund,
         "withdrawn" => TransferCode::DisputeWithdrawn,

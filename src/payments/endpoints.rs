@@ -99,6 +99,7 @@ pub async fn add_processor(
         version: 1,
         created_at_ms: now,
         updated_at_ms: now,
+        reconciled_day: None,
     };
     let inserted = &row;
     ctx.db
@@ -181,9 +182,15 @@ pub(super) async fn callable(ctx: &Ctx, kind: ProcessorKind) -> Result<Vec<Model
 
 /// The processors of every kind that can be asked, oldest first; at most [`PROCESSORS_MAX`].
 pub(super) async fn all_callable(ctx: &Ctx) -> Result<Vec<Model>, DbErr> {
+    let mut rows = enabled(ctx).await?;
+    rows.retain(|row| row.sealed_api_key.is_some());
+    Ok(rows)
+}
+
+/// The processors of every kind that are enabled, oldest first; at most [`PROCESSORS_MAX`].
+pub(super) async fn enabled(ctx: &Ctx) -> Result<Vec<Model>, DbErr> {
     Entity::find()
         .filter(Column::Enabled.eq(true))
-        .filter(Column::SealedApiKey.is_not_null())
         .order_by_asc(Column::Id)
         .limit(PROCESSORS_MAX)
         .all(ctx.db.reader())

@@ -34,6 +34,7 @@ pub mod paystack;
 pub mod processor;
 mod queries;
 pub mod raw_body;
+mod reconciliation;
 mod start;
 pub mod stripe;
 mod sweeps;
@@ -60,6 +61,9 @@ pub use methods::{
     METHODS_MAX, Method, RemoveMethodRejection, detach_removed, method, methods, remove_method,
 };
 pub use queries::{count_payments, count_webhooks, facts, payment, payments, webhook, webhooks};
+pub use reconciliation::{
+    DIFFERENCES_MAX, ReportFilter, count_reports, differences, reconcile, report, reports,
+};
 pub use start::{
     InvoicePaymentRejection, NewInvoicePayment, NewTopUp, StartedPayment, TOP_UP_MICROS_MAX,
     TopUpRejection, start_invoice_payment, start_top_up,

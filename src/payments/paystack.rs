@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{Object, need};
 use super::facts::{
-    AttemptFacts, AttemptOutcome, DisputeFacts, DisputeRank, EventId, Fact, FailureClass, IdForm,
-    IntentFacts, ObjectId, PaymentFacts, PaymentReference, RefundFacts, RefundRank, Scale,
-    mac_as_id, scale_of,
+    AttemptFacts, AttemptOutcome, BalanceTransactionFacts, DisputeFacts, DisputeRank, EventId,
+    Fact, FailureClass, IdForm, IntentFacts, ObjectId, PaymentFacts, PaymentReference, RefundFacts,
+    RefundRank, Scale, mac_as_id, scale_of,
 };
 use super::processor::{
     Delivery, Event, EventType, Processor, Refusal, Trust, Unreadable, Verified, WebhookProcessor,
@@ -123,10 +123,17 @@ fn transaction(data: Object<'_>) -> Result<(ObjectId, PaymentFacts), Unreadable>
         attempts: attempt.into_iter().collect(),
         ..Default::default()
     };
+    let fee = data.integer("/fees")?.filter(|_| is_collected);
+    let fee = fee.map(|fee| Ok::<_, Unreadable>(scale(data)?.signed_amount(fee)?)).transpose()?;
+    // Paystack's books have no ids of their own for what it keeps.
+    let line = fee.map(|fee| {
+        (own.clone(), Some(BalanceTransactionFacts::of_charge(own.clone(), amount, fee)))
+    });
     let facts = PaymentFacts {
         references: references(Some(&reference), data),
         objects: BTreeSet::from([own.clone(), reference.clone()]),
         customers: customer(data)?,
+        balance_transactions: line.into_iter().collect(),
         intents: BTreeMap::from([(reference, intent)]),
         ..Default::default()
     };

@@ -67,6 +67,8 @@ pub enum CursorKind {
     ConsentEvents = 54,
     /// Webhooks of payment processors, newest first.
     WebhookEvents = 31,
+    /// Comparisons with the processors' books, newest first.
+    ReconciliationReports = 32,
 }
 
 /// Why a text is not a cursor of the wanted kind.

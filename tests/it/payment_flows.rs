@@ -6,6 +6,7 @@ mod card_sweep;
 mod contract;
 mod hooks;
 mod localstripe;
+mod reconciliation;
 mod requery;
 mod invoices;
 mod fake_stripe;

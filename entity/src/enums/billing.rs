@@ -287,3 +287,21 @@ stored_enum! {
         Conflicting = 12,
     }
 }
+
+stored_enum! {
+    /// In what our books and a processor's differ.
+    DifferenceKind {
+        /// The processor moved money that our books know nothing of.
+        MissingHere = 0,
+        /// Our books moved money that the processor knows nothing of.
+        MissingThere = 1,
+        /// Both moved it, but not as much.
+        Amount = 2,
+        /// Both know the fee, but not as much.
+        Fee = 3,
+        /// The processor moved it twice.
+        Duplicate = 4,
+        /// Both have it alike, more than a day apart.
+        Stale = 5,
+    }
+}

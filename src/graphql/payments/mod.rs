@@ -3,6 +3,7 @@
 mod methods;
 mod mutations;
 mod processors;
+mod reconciliation;
 
 pub use methods::{
     AutomaticTopUp, AutomaticTopUpEnd, DisableAutomaticTopUpError, PaymentMethod,
@@ -16,6 +17,7 @@ pub use processors::{
     AddProcessorError, PaymentProcessor, ProcessorRow, RotateProcessorSecretError, WebhookEvent,
     WebhookState,
 };
+pub use reconciliation::{ReconciliationQuery, ReconciliationReport};
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::enums;

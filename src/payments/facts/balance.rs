@@ -27,6 +27,20 @@ pub struct BalanceTransactionFacts {
     pub net_micros: i64,
 }
 
+impl BalanceTransactionFacts {
+    /// The line of a payment, of which the processor keeps a fee.
+    pub(in crate::payments) fn of_charge(id: ObjectId, gross: Money, fee: Money) -> Self {
+        Self {
+            id,
+            kind: BalanceTransactionKind::Charge,
+            currency: gross.currency,
+            gross_micros: gross.amount_micros,
+            fee_micros: fee.amount_micros,
+            net_micros: gross.amount_micros - fee.amount_micros,
+        }
+    }
+}
+
 /// What a line of the processor's books stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

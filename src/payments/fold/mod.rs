@@ -95,7 +95,7 @@ async fn due(
     Ok(select.all(ctx.db.reader()).await?)
 }
 
-async fn operator(ctx: &Ctx) -> Result<AccountId, Failed> {
+pub(super) async fn operator(ctx: &Ctx) -> Result<AccountId, Failed> {
     let found = account::Entity::find()
         .filter(account::Column::Kind.eq(AccountKind::Operator))
         .one(ctx.db.reader())

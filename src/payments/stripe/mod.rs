@@ -5,6 +5,7 @@
 //! docs.stripe.com/webhooks and docs.stripe.com/api/events/types.
 
 pub(super) mod api;
+pub(super) mod lines;
 mod objects;
 pub(super) mod off_session;
 

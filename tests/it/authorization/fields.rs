@@ -50,6 +50,7 @@ pub enum Kind {
     PaymentMethod,
     PaymentProcessor,
     WebhookEvent,
+    ReconciliationReport,
 }
 
 /// Something that can be asked for.
@@ -140,6 +141,11 @@ pub const FIELDS: &[Field] = &[
         "Query.webhookEvents",
         To(ReadAllBilling),
         "{ webhookEvents { nodes { id } totalCount } }",
+    ),
+    unnamed(
+        "Query.reconciliationReports",
+        To(ReadAllBilling),
+        "{ reconciliationReports { nodes { id } totalCount } }",
     ),
     of_account(
         "Query.contact",
@@ -854,6 +860,10 @@ pub const NODES: &[NodeKind] = &[
     NodeKind {
         outside: Some(ReadAllBilling),
         ..inside("WebhookEvent", Kind::WebhookEvent, ReadAllBilling)
+    },
+    NodeKind {
+        outside: Some(ReadAllBilling),
+        ..inside("ReconciliationReport", Kind::ReconciliationReport, ReadAllBilling)
     },
     inside("MessageStatusChanged", Kind::StatusEvent, ReadMessages),
     inside("MessageReceived", Kind::ReceivedEvent, ReadMessages),

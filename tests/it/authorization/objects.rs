@@ -7,7 +7,7 @@ use entity::enums::{
     SuppressionReason, WebhookState,
 };
 use entity::ids::{AccountId, PaymentId};
-use entity::{inbound_message, payment, payment_method, webhook_event};
+use entity::{inbound_message, payment, payment_method, reconciliation_report, webhook_event};
 use heliograph::authz::{Actor, Scope};
 use heliograph::billing::invoices::{self, NewLine, NewTaxRate};
 use heliograph::billing::plans::{self, NewPlan};
@@ -211,7 +211,7 @@ async fn bill(operator: &Ctx, account_id: AccountId) -> (String, String) {
 }
 
 /// A processor, a payment and a means of payment of the account, and something that the processor told.
-async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 4] {
+async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 5] {
     let platform = node.platform();
     let operator = node.ctx_as(Actor::CommandLine);
     let endpoint = add_stripe(&operator, None).await;
@@ -264,6 +264,26 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 4] {
         removed_at_ms: None,
         detached_at_ms: None,
     };
+    let report = reconciliation_report::Model {
+        id: platform.ids.next(),
+        endpoint_id: endpoint.id,
+        currency: "USD".to_owned(),
+        day: 0,
+        opening_micros: 0,
+        gross_micros: 0,
+        fees_micros: 0,
+        refunds_micros: 0,
+        disputes_micros: 0,
+        reinstated_micros: 0,
+        payouts_micros: 0,
+        closing_micros: 0,
+        is_compared: true,
+        matched: 0,
+        differences: 0,
+        version: 1,
+        made_at_ms: now,
+    };
+    let report_id = report.id;
     let method_id = method.id;
     let told_id = told.id;
     let db = platform.db.migrator();
@@ -273,7 +293,10 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 4] {
     insert.exec_without_returning(db).await.unwrap();
     let insert = webhook_event::Entity::insert(told.into_active_model());
     insert.exec_without_returning(db).await.unwrap();
+    let insert = reconciliation_report::Entity::insert(report.into_active_model());
+    insert.exec_without_returning(db).await.unwrap();
     [
+        (Kind::ReconciliationReport, report_id.to_string()),
         (Kind::Payment, id.to_string()),
         (Kind::PaymentMethod, method_id.to_string()),
         (Kind::PaymentProcessor, endpoint.id.to_string()),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use entity::enums::{BookKind, EventKind, PaymentStatus};
 use futures::FutureExt;
+use futures::future::join_all;
 use heliograph::ctx::{Ctx, Platform};
 use heliograph::payments;
 use serde_json::{Value, json};
@@ -13,8 +14,10 @@ use serde_json::{Value, json};
 use super::world::{World, event, life, sums_about, sums_of_all, sums_of_life, verify_ledger};
 use crate::support::{TestHouse, both_stores};
 
-/// Of the 720 orders of six events, every so many is tried through the store.
-const ORDERS_STEP: usize = 14;
+/// The orders of six events.
+const ORDERS: usize = 720;
+/// Payments whose webhooks come at the same time, each in an order of its own.
+const ORDERS_AT_ONCE: usize = 60;
 
 /// The `n`-th order of a list.
 pub fn nth_order<T: Clone>(items: &[T], mut n: usize) -> Vec<T> {
@@ -43,22 +46,31 @@ async fn put_aside(house: &TestHouse) -> i64 {
 both_stores! {
     async fn every_order_gives_the_same_books(house: TestHouse) {
         let world = World::new(&house).await;
-        for n in (0..720).step_by(ORDERS_STEP) {
-            let id = world.start(25_000_000, "USD").await;
-            let events = nth_order(&life(&format!("Order{n}"), id), n);
-            for (at, event) in events.iter().enumerate() {
-                world.take(event).await;
-                // Some folded one by one, some together.
-                if (n + at) % 3 != 0 {
+        for first in (0..ORDERS).step_by(ORDERS_AT_ONCE) {
+            let mut lives = Vec::new();
+            for n in first..first + ORDERS_AT_ONCE {
+                let id = world.start(25_000_000, "USD").await;
+                lives.push((n, id, nth_order(&life(&format!("Order{n}"), id), n)));
+            }
+            for at in 0..6 {
+                let world = &world;
+                join_all(lives.iter().map(|(_, _, events)| async move {
+                    world.take(&events[at]).await;
+                    // Twice, and an old one again.
+                    world.take(&events[at]).await;
+                    world.take(&events[at / 2]).await;
+                }))
+                .await;
+                // Some are folded one by one, some together.
+                if (first / ORDERS_AT_ONCE + at) % 3 != 0 {
                     world.fold().await;
                 }
-                // Twice, and an old one again.
-                world.take(event).await;
-                world.take(&events[at / 2]).await;
             }
             world.fold().await;
-            assert_eq!(sums_about(&house, id).await, sums_of_life(), "order {n}");
-            assert_eq!(world.payment(id).await.status, PaymentStatus::Disputed, "order {n}");
+            for (n, id, _) in lives {
+                assert_eq!(sums_about(&house, id).await, sums_of_life(), "order {n}");
+                assert_eq!(world.payment(id).await.status, PaymentStatus::Disputed, "order {n}");
+            }
         }
         assert_eq!(suspense_rows(&house).await, 0, "all that was unmatched was absorbed");
         verify_ledger(&world).await;

@@ -72,7 +72,7 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO plan VALUES ('{a}', '{a}', 'USD', 0, NULL, 1, 0, 0)",
     "INSERT INTO subscription VALUES ('{a}', '{a}', 0, 0, 0, NULL)",
     "INSERT INTO processor_endpoint VALUES ('{a}', 0, '{simple}', '', NULL, NULL, NULL, true, 0, 1, \
-     0, 0)",
+     0, 0, NULL)",
     "INSERT INTO payment VALUES ('{a}', '{a}', 0, '{a}', 0, 'USD', 0, NULL, '', '', NULL, NULL, 0, \
      NULL, false, 1, 0, 0, NULL, false, NULL, 0)",
     "INSERT INTO payment_method VALUES ('{a}', '{a}', '{a}', 'c', '{a}', 0, NULL, NULL)",
@@ -122,6 +122,9 @@ const OF_PLATFORM: &[&str] = &[
     "INSERT INTO webhook_event VALUES ('{a}', '{a}', 'e', NULL, '', '', 0, 0, 0, NULL, NULL, 0)",
     "INSERT INTO payment_object VALUES ('{a}', 'o', '{a}')",
     "INSERT INTO payout VALUES ('{a}', 'o', '', 0, 0)",
+    "INSERT INTO reconciliation_report VALUES ('{a}', '{a}', 'USD', 0, 0, 0, 0, 0, 0, 0, 0, 0, true, \
+     0, 0, 1, 0)",
+    "INSERT INTO reconciliation_difference VALUES ('{a}', 0, 0, 's', NULL, NULL)",
     "INSERT INTO job_lease VALUES ('j', '{a}', 0)",
     "INSERT INTO installation VALUES (1, '', 0)",
 ];

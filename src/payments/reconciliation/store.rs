@@ -1,0 +1,176 @@
+//! What the ledger has of a processor, and the reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::enums::TransferCode;
+use entity::ids::{PaymentId, ProcessorId};
+use entity::time::UnixMillis;
+use entity::{payment, payment_object, payout, reconciliation_difference, reconciliation_report};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Set, Statement};
+
+use super::compare::{Comparison, Movement};
+use crate::ctx::Ctx;
+use crate::db::Tx;
+use crate::error::Failed;
+use crate::payments::books::Posted;
+use crate::payments::facts::PaymentFacts;
+
+/// Keys looked for by one statement.
+const KEYS_MAX: usize = 500;
+
+/// An entry of the clearing book.
+pub(super) struct Entry {
+    pub(super) currency: String,
+    pub(super) code: TransferCode,
+    pub(super) movement: Movement,
+}
+
+/// What the clearing books held before a time, by currency: what the processor held for us.
+pub(super) async fn held_before(
+    ctx: &Ctx,
+    endpoint_id: ProcessorId,
+    before: UnixMillis,
+) -> Result<BTreeMap<String, i64>, DbErr> {
+    let sql = "SELECT e.currency, CAST(-SUM(e.amount_micros) AS BIGINT) AS micros \
+        FROM ledger_entry e CROSS JOIN ledger_transfer t \
+        WHERE e.kind = 3 AND e.detail = $1 AND e.purse = 0 AND t.account_id = e.account_id \
+        AND t.currency = e.currency AND t.purse = e.purse AND t.seq = e.seq \
+        AND t.posted_at_ms < $2 GROUP BY e.currency";
+    let values = [endpoint_id.to_string().into(), before.0.into()];
+    let statement = Statement::from_sql_and_values(ctx.db.store().backend(), sql, values);
+    let rows = ctx.db.reader().query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok((row.try_get("", "currency")?, row.try_get("", "micros")?))).collect()
+}
+
+/// The entries of the clearing books from a time until before another.
+pub(super) async fn entries(
+    ctx: &Ctx,
+    endpoint_id: ProcessorId,
+    (from, until): (UnixMillis, UnixMillis),
+) -> Result<Vec<Entry>, DbErr> {
+    let sql = "SELECT e.currency, t.code, t.key, e.amount_micros, t.posted_at_ms \
+        FROM ledger_entry e CROSS JOIN ledger_transfer t \
+        WHERE e.kind = 3 AND e.detail = $1 AND e.purse = 0 AND t.account_id = e.account_id \
+        AND t.currency = e.currency AND t.purse = e.purse AND t.seq = e.seq \
+        AND t.posted_at_ms >= $2 AND t.posted_at_ms < $3";
+    let values = [endpoint_id.to_string().into(), from.0.into(), until.0.into()];
+    let statement = Statement::from_sql_and_values(ctx.db.store().backend(), sql, values);
+    let rows = ctx.db.reader().query_all_raw(statement).await?;
+    let read = rows.iter().map(|row| {
+        let (key, micros): (String, i64) =
+            (row.try_get("", "key")?, row.try_get("", "amount_micros")?);
+        let movement = Movement {
+            subject: subject_of(&key),
+            amount_micros: -micros,
+            at: row.try_get("", "posted_at_ms")?,
+            is_reversal: false,
+        };
+        Ok(Entry {
+            currency: row.try_get("", "currency")?,
+            code: row.try_get("", "code")?,
+            movement,
+        })
+    });
+    read.collect()
+}
+
+/// What moved, of a transfer's key: `proc_…/capture:pi_…/25000000` or `…/cleared/capture:pi_…`.
+fn subject_of(key: &str) -> String {
+    let parts: Vec<&str> = key.split('/').collect();
+    let subject = match parts[..] {
+        [_, "cleared", subject] | [_, subject, _] => subject,
+        _ => key,
+    };
+    subject.to_owned()
+}
+
+/// The payments that some objects of a processor's belong to, by object.
+pub(super) struct Owners {
+    by_object: BTreeMap<String, PaymentId>,
+    payments: BTreeMap<PaymentId, (PaymentFacts, Posted)>,
+}
+
+impl Owners {
+    pub(super) async fn read(
+        ctx: &Ctx,
+        endpoint_id: ProcessorId,
+        objects: &BTreeSet<String>,
+    ) -> Result<Self, Failed> {
+        let mut owners = Self { by_object: BTreeMap::new(), payments: BTreeMap::new() };
+        let objects: Vec<&String> = objects.iter().collect();
+        for some in objects.chunks(KEYS_MAX) {
+            let links = payment_object::Entity::find()
+                .filter(payment_object::Column::EndpointId.eq(endpoint_id))
+                .filter(payment_object::Column::ObjectId.is_in(some.iter().copied()))
+                .all(ctx.db.reader())
+                .await?;
+            let ids: BTreeSet<PaymentId> = links.iter().map(|link| link.payment_id).collect();
+            owners.by_object.extend(links.into_iter().map(|it| (it.object_id, it.payment_id)));
+            let rows = payment::Entity::find()
+                .filter(payment::Column::Id.is_in(ids))
+                .all(ctx.db.reader())
+                .await?;
+            for row in rows {
+                let facts = serde_json::from_str(&row.facts).map_err(Failed::internal)?;
+                let posted = serde_json::from_str(&row.posted).map_err(Failed::internal)?;
+                owners.payments.insert(row.id, (facts, posted));
+            }
+        }
+        Ok(owners)
+    }
+
+    pub(super) fn of(&self, object: &str) -> Option<&(PaymentFacts, Posted)> {
+        self.payments.get(self.by_object.get(object)?)
+    }
+}
+
+/// What is posted of some payouts, by their id.
+pub(super) async fn payouts(
+    ctx: &Ctx,
+    endpoint_id: ProcessorId,
+    ids: &BTreeSet<String>,
+) -> Result<BTreeMap<String, i64>, DbErr> {
+    let mut posted = BTreeMap::new();
+    let ids: Vec<&String> = ids.iter().collect();
+    for some in ids.chunks(KEYS_MAX) {
+        let rows = payout::Entity::find()
+            .filter(payout::Column::EndpointId.eq(endpoint_id))
+            .filter(payout::Column::ObjectId.is_in(some.iter().copied()))
+            .all(ctx.db.reader())
+            .await?;
+        posted.extend(rows.into_iter().map(|row| (row.object_id, row.posted_micros)));
+    }
+    Ok(posted)
+}
+
+/// Writes a report with its differences in place of the one before it.
+pub(super) async fn replace(
+    tx: &Tx,
+    report: &reconciliation_report::Model,
+    comparison: &Comparison,
+) -> Result<(), DbErr> {
+    reconciliation_difference::Entity::delete_many()
+        .filter(reconciliation_difference::Column::ReportId.eq(report.id))
+        .exec(&**tx)
+        .await?;
+    reconciliation_report::Entity::delete_by_id(report.id).exec(&**tx).await?;
+    let row = reconciliation_report::ActiveModel::from(report.clone());
+    reconciliation_report::Entity::insert(row).exec_without_returning(&**tx).await?;
+    let rows: Vec<_> = (0..)
+        .zip(comparison.differences.iter().take(super::DIFFERENCES_MAX))
+        .map(|(position, difference)| reconciliation_difference::ActiveModel {
+            report_id: Set(report.id),
+            position: Set(position),
+            kind: Set(difference.kind),
+            subject: Set(difference.subject.clone()),
+            here_micros: Set(difference.here_micros),
+            there_micros: Set(difference.there_micros),
+        })
+        .collect();
+    for some in rows.chunks(KEYS_MAX) {
+        reconciliation_difference::Entity::insert_many(some.to_vec())
+            .exec_without_returning(&**tx)
+            .await?;
+    }
+    Ok(())
+}
