@@ -52,6 +52,11 @@ impl Plan {
         Ok(load(context, RateCardRow(id)).await?.map(RateCard))
     }
 
+    /// The id of the package that is granted with each month, `pack_…`; null: none.
+    async fn package_id(&self) -> Option<ID> {
+        self.0.package_id.map(show_id)
+    }
+
     /// Grows by one with every change: drop what is older than what you have.
     async fn version(&self) -> i32 {
         self.0.version

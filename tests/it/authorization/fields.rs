@@ -30,6 +30,8 @@ pub enum Kind {
     Sender,
     Carrier,
     Plan,
+    Package,
+    GrantedPackage,
     RateCard,
     VoucherBatch,
     Route,
@@ -113,6 +115,9 @@ pub const FIELDS: &[Field] = &[
     unnamed("Query.rateCards", To(ManagePrices), "{ rateCards { nodes { id } } }"),
     unnamed("Query.plans", To(ManagePrices), "{ plans { nodes { id } } }"),
     unnamed("Query.planSubscription", To(ReadBilling), "{ planSubscription { startedAt } }"),
+    unnamed("Query.packages", To(ReadBilling), "{ packages { nodes { id } } }"),
+    unnamed("Query.packageCatalog", To(ManagePrices), "{ packageCatalog { nodes { id } } }"),
+    unnamed("Query.grantedPackages", To(ReadBilling), "{ grantedPackages { nodes { id } } }"),
     unnamed("Query.voucherBatches", To(ManagePrices), "{ voucherBatches { nodes { id } } }"),
     unnamed("Query.ledgerEntries", To(ReadBilling), "{ ledgerEntries { nodes { id } } }"),
     unnamed(
@@ -683,6 +688,51 @@ pub const FIELDS: &[Field] = &[
         To(ManagePrices),
         Kind::Account,
         "mutation($id: ID!) { unsubscribeAccount(input: { accountId: $id }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createPackage",
+        To(ManagePrices),
+        "mutation { createPackage(input: { name: \"\", currency: \"USD\", price: \"1\", parts: 1,
+            validFor: { unit: DAYS, count: 1 } }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.updatePackage",
+        To(ManagePrices),
+        Kind::Package,
+        "mutation($id: ID!) { updatePackage(input: { packageId: $id, price: \"-1\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.importPackages",
+        To(ManagePrices),
+        "mutation { importPackages(input: { csv: \"\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.grantPackage",
+        To(ManagePrices),
+        Kind::Package,
+        "mutation($id: ID!) { grantPackage(input: { idempotencyKey: \"\", packageId: $id,
+            accountId: \"acct_00000000000000000000000000\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.buyPackage",
+        To(Pay),
+        Kind::Package,
+        "mutation($id: ID!) { buyPackage(input: { idempotencyKey: \"\", packageId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.revokePackage",
+        To(ManagePrices),
+        Kind::GrantedPackage,
+        "mutation($id: ID!) { revokePackage(input: { grantedPackageId: $id, refund: \"-1\" }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.archivePackage",
+        To(ManagePrices),
+        Kind::Package,
+        "mutation($id: ID!) { archivePackage(input: { packageId: $id }) { userErrors { code } } }",
     ),
     unnamed(
         "Mutation.createVouchers",
