@@ -1,5 +1,7 @@
 //! Periodic work: packages that are over are closed, and what is left of them is taken back.
 
+use std::collections::BTreeSet;
+
 use entity::enums::{BookKind, EventKind, PackageState, TransferCode};
 use entity::granted_package::{Column, Entity, Model};
 use entity::ids::AccountId;
@@ -11,7 +13,7 @@ use sea_orm::{
 
 use super::ACTIVE_MAX;
 use super::grant::told;
-use super::hold::lock;
+use super::hold::{is_active, lock};
 use super::model::{journal_of, state_at_end};
 use crate::authz::Action;
 use crate::billing::ledger::post;
@@ -23,7 +25,7 @@ use crate::error::{Error, Failed};
 use crate::events::{self, Topic};
 use crate::types::money::{Currency, Micros};
 
-/// Accounts of one look at what is due.
+/// Accounts of one look at what has expired, and at what is empty.
 const BATCH_MAX: u64 = 100;
 
 /// Closes the packages that are used up or have expired, and takes back what is left of them, and
@@ -56,23 +58,29 @@ pub async fn close_due(ctx: &Ctx) -> Result<u64, Failed> {
     }
 }
 
-async fn accounts_due(ctx: &Ctx) -> Result<Vec<AccountId>, DbErr> {
-    Entity::find()
-        .select_only()
-        .column(Column::AccountId)
-        .distinct()
-        .filter(is_due(ctx.clock.now()))
-        .order_by_asc(Column::AccountId)
-        .limit(BATCH_MAX)
-        .into_tuple()
-        .all(ctx.db.reader())
-        .await
+/// Some accounts with packages that are over. What has expired and what is empty are asked for one by
+/// one, each by its index.
+async fn accounts_due(ctx: &Ctx) -> Result<BTreeSet<AccountId>, DbErr> {
+    let now = ctx.clock.now();
+    let mut accounts = BTreeSet::new();
+    for is_over in [Column::ExpiresAtMs.lte(now), Column::BalanceMicros.eq(0)] {
+        let found: Vec<AccountId> = Entity::find()
+            .select_only()
+            .column(Column::AccountId)
+            .distinct()
+            .filter(is_active())
+            .filter(is_over)
+            .limit(BATCH_MAX)
+            .into_tuple()
+            .all(ctx.db.reader())
+            .await?;
+        accounts.extend(found);
+    }
+    Ok(accounts)
 }
 
-fn is_due(now: UnixMillis) -> Condition {
-    let is_over =
-        Condition::any().add(Column::ExpiresAtMs.lte(now)).add(Column::BalanceMicros.eq(0));
-    Condition::all().add(Column::State.eq(PackageState::Active)).add(is_over)
+fn is_over(now: UnixMillis) -> Condition {
+    Condition::any().add(Column::ExpiresAtMs.lte(now)).add(Column::BalanceMicros.eq(0))
 }
 
 /// Closes what is due of one account.
@@ -83,7 +91,8 @@ async fn close(ctx: &Ctx, tx: &Tx, account_id: AccountId) -> Result<u64, Failed>
     lock(tx, money).await?;
     let due = Entity::find()
         .filter(Column::AccountId.eq(account_id))
-        .filter(is_due(now))
+        .filter(is_active())
+        .filter(is_over(now))
         .order_by_asc(Column::ExpiresAtMs)
         .order_by_asc(Column::Id)
         .limit(ACTIVE_MAX)

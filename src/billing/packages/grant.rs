@@ -10,7 +10,7 @@ use sea_orm::{
     QuerySelect, Statement,
 };
 
-use super::hold::{lock, purses};
+use super::hold::{is_active, lock, purses};
 use super::model::{Validity, journal_of};
 use super::{ACTIVE_MAX, is_idempotency_key};
 use crate::authz::{Action, Actor};
@@ -282,7 +282,7 @@ async fn write(ctx: &Ctx, tx: &Tx, new: New<'_>) -> Result<Model, Error<Refusal>
     }
     let active = Entity::find()
         .filter(Column::AccountId.eq(account_id))
-        .filter(Column::State.eq(PackageState::Active))
+        .filter(is_active())
         .count(&**tx)
         .await?;
     if active >= ACTIVE_MAX {
