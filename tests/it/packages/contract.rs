@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{buyer, pay_in, payer_with_parts};
 use crate::billing::{PART, Payer, assert_in_order, real_numbers};
 use crate::graphql_api::{Api, account, operator, person, text};
-use crate::support::{PATIENCE, TestHouse, both_stores, within};
+use crate::support::{PATIENCE, both_stores, within};
 
 const CREATE: &str = "mutation($input: CreatePackageInput!) { createPackage(input: $input) { \
     package { id name price { amount currency } parts credit { amount } validFor { unit count } \
@@ -170,10 +170,10 @@ both_stores! {
         assert_eq!(again["grantedPackage"], first["grantedPackage"]);
         for (key, id, code) in [
             ("k", other.as_str(), "IDEMPOTENCY_KEY_REUSED"),
-            ("", &id, "INVALID_IDEMPOTENCY_KEY"),
+            ("", id.as_str(), "INVALID_IDEMPOTENCY_KEY"),
             ("x", "pack_00000000000000000000000000", "PACKAGE_NOT_FOUND"),
-            ("x", &euros, "OTHER_CURRENCY"),
-            ("x", &id, "INSUFFICIENT_BALANCE"),
+            ("x", euros.as_str(), "OTHER_CURRENCY"),
+            ("x", id.as_str(), "INSUFFICIENT_BALANCE"),
         ] {
             assert_eq!(refusal(&buy(&api, &buyer, key, id).await), code);
         }
@@ -231,9 +231,9 @@ both_stores! {
         let unknown = "pack_00000000000000000000000000";
         for (key, account, id, code) in [
             ("k", own.clone(), other.as_str(), "IDEMPOTENCY_KEY_REUSED"),
-            ("x", own.clone(), &other, "PACKAGE_ARCHIVED"),
+            ("x", own.clone(), other.as_str(), "PACKAGE_ARCHIVED"),
             ("x", own.clone(), unknown, "PACKAGE_NOT_FOUND"),
-            ("x", nobody, &id, "ACCOUNT_NOT_FOUND"),
+            ("x", nobody, id.as_str(), "ACCOUNT_NOT_FOUND"),
         ] {
             assert_eq!(refusal(&grant(key, account, id).await), code);
         }

@@ -200,7 +200,7 @@ both_stores! {
             messages { nodes { price { amount } charged { amount } packageUse { parts } } } }";
         let shown = api.data(&owner, usage, json!({})).await;
         assert_eq!(shown["usage"]["total"]["amount"]["amount"], "0.01");
-        assert_eq!(shown["usage"]["total"]["messages"].to_string().trim_matches('"'), "3");
+        assert_eq!(shown["usage"]["total"]["messages"], 3);
         let money = json!({ "amount": "0.01" });
         let none = json!({ "amount": "0.00" });
         assert_eq!(shown["messages"]["nodes"], json!([
@@ -213,12 +213,12 @@ both_stores! {
         house.hand.advance(Duration::from_secs(31 * 24 * 3_600));
         let made = heliograph::billing::invoices::make_monthly(&house.system()).await.unwrap();
         assert_eq!(made, 1);
-        let document = "{ invoices { nodes { total { amount } lines { nodes { \
-            description unitPrice quantity amount { amount } } } } } }";
+        let document = "{ invoices { nodes { total { amount } lines { \
+            description unitPrice quantity amount { amount } } } } }";
         let invoices = api.data(&owner, document, json!({})).await;
         let statement = &invoices["invoices"]["nodes"][0];
         assert_eq!(statement["total"]["amount"], "0.01");
-        assert_eq!(statement["lines"]["nodes"], json!([
+        assert_eq!(statement["lines"], json!([
             { "description": null, "unitPrice": "0.01", "quantity": "1.00",
               "amount": { "amount": "0.01" } },
             { "description": "paid by packages", "unitPrice": "0.00", "quantity": "2.00",
