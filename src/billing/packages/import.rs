@@ -3,12 +3,13 @@
 //!
 //! Columns are found by their names, in any order and any case; others are passed over. `name`,
 //! `currency`, `price`, `kind`, `amount` and `validity` have to be there, `prefixes` and `classes`
-//! may be missing or empty, and separate what they name by blanks. An offer of a name that is there
+//! may be missing or empty, and separate what they name by blanks. A field does not run over the end
+//! of its line. An offer of a name that is there
 //! is changed to what its line says, and put back on offer.
 
 use std::collections::{HashMap, HashSet};
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 use entity::enums::{MessageClass, ValidityUnit};
 use entity::ids::PackageId;
 use entity::package::{Entity, Model};
@@ -19,7 +20,7 @@ use super::PACKAGES_MAX;
 use super::commands::{NewPackage, archived, insert, row_of};
 use super::model::{Holding, InvalidPackage, ScopeText, Validity};
 use crate::authz::Action;
-use crate::billing::rate_cards::{FAULTS_SHOWN_MAX, LineFault, Present};
+use crate::billing::rate_cards::{FAULTS_SHOWN_MAX, LineFault, Lines, Present, PriceListFault};
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::error::Error;
@@ -81,8 +82,6 @@ enum Fault {
     Repeated(usize),
     #[error("the package of this name is of another kind or currency, which stay")]
     OtherKind,
-    #[error("a line is text of as many fields as it has")]
-    Unreadable,
 }
 
 /// Reads a list of offers and puts it into the catalog, in one transaction. Idempotent: what is
@@ -113,19 +112,14 @@ fn read(
     now: UnixMillis,
     next_id: impl Fn() -> PackageId,
 ) -> Result<Vec<Line>, ImportPackagesRejection> {
-    let list = list.strip_prefix('\u{feff}').unwrap_or(list);
-    let mut parser = ReaderBuilder::new();
-    let mut reader = parser.flexible(true).trim(csv::Trim::All).from_reader(list.as_bytes());
-    let names = reader.headers().map_err(|_| ImportPackagesRejection::Columns)?;
-    let columns = Columns::find(names).ok_or(ImportPackagesRejection::Columns)?;
+    let mut list = Lines::new(list.as_bytes());
+    let names = next(&mut list)?.ok_or(ImportPackagesRejection::Columns)?;
+    let columns = Columns::find(&names).ok_or(ImportPackagesRejection::Columns)?;
     let (mut lines, mut faults): (Vec<Line>, Vec<LineFault>) = (Vec::new(), Vec::new());
     let mut seen: HashMap<String, usize> = HashMap::new();
-    for (place, record) in reader.records().enumerate() {
-        let record = record.map_err(|_| Fault::Unreadable);
-        let number = record.as_ref().ok().and_then(StringRecord::position);
-        let number =
-            number.map_or(place + 2, |it| usize::try_from(it.line()).unwrap_or(usize::MAX));
-        let row = record.and_then(|record| columns.row(&record, next_id(), now));
+    while let Some(record) = next(&mut list)? {
+        let number = list.number();
+        let row = columns.row(&record, next_id(), now);
         let row = row.and_then(|row| match seen.insert(row.name.clone(), number) {
             Some(first) => Err(Fault::Repeated(first)),
             None => Ok(row),
@@ -139,6 +133,18 @@ fn read(
         return Err(faulty(faults));
     }
     if lines.is_empty() { Err(ImportPackagesRejection::Empty) } else { Ok(lines) }
+}
+
+/// The next line that is not blank.
+fn next(list: &mut Lines<&[u8]>) -> Result<Option<StringRecord>, ImportPackagesRejection> {
+    let record = list.next_record().map_err(|fault| match fault {
+        PriceListFault::TooManyLines => ImportPackagesRejection::TooLong,
+        fault => {
+            let fault = LineFault { line: list.number(), reason: fault.to_string() };
+            ImportPackagesRejection::Lines(1, vec![fault])
+        }
+    })?;
+    Ok(record.map(StringRecord::from_byte_record_lossy))
 }
 
 fn faulty(mut faults: Vec<LineFault>) -> ImportPackagesRejection {

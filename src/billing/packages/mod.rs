@@ -38,8 +38,8 @@ pub use model::{
     Cover, Holding, InvalidPackage, ScopeText, Validity, Want, classes_of, prefixes_of,
 };
 pub use queries::{
-    Owned, catalog_count, catalog_page, find, find_granted, granted_count, granted_page,
-    offered_count, offered_page,
+    Owned, catalog_count, catalog_page, find, find_granted, find_included, find_many_granted,
+    granted_count, granted_page, offered_count, offered_page,
 };
 pub use revoke::{RevokeRejection, revoke};
 pub(in crate::billing) use settle::{Closed, Settling, settle};

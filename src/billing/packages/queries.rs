@@ -79,6 +79,20 @@ pub async fn find(ctx: &Ctx, id: PackageId) -> Result<Option<Model>, Failed> {
     Ok(offered.filter(Column::Id.eq(id)).one(platform.db.reader()).await?)
 }
 
+/// The packages that plans include, also those that are not on offer any more: whoever may see the
+/// plan may see them.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn find_included(ctx: &Ctx, ids: &[PackageId]) -> Result<Vec<Model>, Failed> {
+    if ctx.actor.require(Action::ManagePrices).is_err() {
+        ctx.actor.require_in_account(Action::ReadBilling)?;
+    }
+    let platform = ctx.acting_as(Actor::System);
+    let of_ids = Entity::find().filter(Column::Id.is_in(ids.iter().copied()));
+    Ok(of_ids.all(platform.db.reader()).await?)
+}
+
 /// Offers are the platform's: they are read across its wall, and only those for the account.
 async fn offered(ctx: &Ctx) -> Result<(Ctx, Select<package::Entity>), Failed> {
     let account_id = ctx.actor.require_in_account(Action::ReadBilling)?;
@@ -118,13 +132,21 @@ pub async fn granted_count(ctx: &Ctx, whose: Whose) -> Result<u64, Failed> {
 /// # Errors
 /// [`Failed`]: not allowed, or the store's own.
 pub async fn find_granted(ctx: &Ctx, id: GrantedPackageId) -> Result<Option<Owned>, Failed> {
+    Ok(find_many_granted(ctx, &[id]).await?.pop())
+}
+
+/// [`find_granted`] of many; those that are not there, or not for the caller, are missing.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn find_many_granted(ctx: &Ctx, ids: &[GrantedPackageId]) -> Result<Vec<Owned>, Failed> {
     let select = match ctx.actor.require(Action::ReadAllBilling) {
         Ok(()) => granted_package::Entity::find(),
         Err(_) => granted(ctx, Whose::Own)?,
     };
-    let of_id = select.filter(granted_package::Column::Id.eq(id));
-    let found = of_id.all(ctx.db.reader()).await?;
-    Ok(owned(ctx, found).await?.pop())
+    let of_ids = select.filter(granted_package::Column::Id.is_in(ids.iter().copied()));
+    let found = of_ids.all(ctx.db.reader()).await?;
+    owned(ctx, found).await
 }
 
 fn granted(ctx: &Ctx, whose: Whose) -> Result<Select<granted_package::Entity>, Failed> {

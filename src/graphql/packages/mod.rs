@@ -20,11 +20,13 @@ use super::call;
 use super::connection::{Connection, PageArguments, cost, wants_total_count};
 use super::errors::Answer;
 use super::ids::show_id;
+use super::loaders::{GrantedPackageRow, load};
 use super::messages::enums::MessageClass;
 use super::money::Money;
 use super::scalars::{Cursor, DateTime};
 use crate::billing::Whose;
 use crate::billing::packages::{self, Cover, Owned, Validity, classes_of, prefixes_of};
+use crate::error::Failed;
 use crate::types::cursor::CursorKind;
 use crate::types::money::{Currency, Micros};
 
@@ -92,38 +94,55 @@ impl From<PackageValidityInput> for Validity {
     }
 }
 
-/// What of a package pays for a message; money pays nothing of it.
-#[derive(SimpleObject, Clone, Debug)]
+/// What of a package pays for a message.
+#[derive(Clone, Copy, Debug)]
 pub struct PackageUse {
-    /// The package that pays, `gpkg_…`, to be looked up by `node`.
-    granted_package_id: ID,
-    /// How many parts of it; null if it holds credit.
-    parts: Option<i32>,
-    /// How much of its credit; null if it holds parts.
-    credit: Option<Money>,
+    id: GrantedPackageId,
+    purse: enums::Purse,
+    amount: Micros,
+    currency: Currency,
 }
 
 impl PackageUse {
     /// Of a message: what is promised, or what was charged in the end; none if money pays.
+    ///
+    /// # Errors
+    /// If the row has no currency's code: a fault of ours.
     pub fn of_message(row: &message::Model) -> Answer<Option<Self>> {
         let Some(id) = row.granted_package_id else { return Ok(None) };
-        let amount = row.charged_micros.unwrap_or(row.price_micros);
-        let currency = row.currency.parse().map_err(crate::error::Failed::internal)?;
-        Ok(Some(Self::new(id, row.purse, Micros(amount), currency)))
+        let amount = Micros(row.charged_micros.unwrap_or(row.price_micros));
+        let currency = row.currency.parse().map_err(Failed::internal)?;
+        Ok(Some(Self { id, purse: row.purse, amount, currency }))
     }
 
     /// Of a message that is estimated.
-    pub fn of_cover(cover: Cover, currency: Currency) -> Self {
-        Self::new(cover.granted_package_id, cover.purse, cover.price, currency)
+    pub const fn of_cover(cover: Cover, currency: Currency) -> Self {
+        let Cover { granted_package_id: id, purse, price: amount, .. } = cover;
+        Self { id, purse, amount, currency }
     }
 
-    fn new(id: GrantedPackageId, purse: enums::Purse, amount: Micros, currency: Currency) -> Self {
-        let holds_parts = purse == enums::Purse::Parts;
-        Self {
-            granted_package_id: show_id(id),
-            parts: holds_parts.then(|| parts_of(amount.0)),
-            credit: (!holds_parts).then(|| Money::new(amount, currency)),
-        }
+    fn holds_parts(self) -> bool {
+        self.purse == enums::Purse::Parts
+    }
+}
+
+/// What of a package pays for a message; money pays nothing of it.
+#[Object]
+impl PackageUse {
+    /// The package that pays. For owners, admins, developers, billing, and keys with the scope
+    /// `billing:read`.
+    async fn granted_package(&self, context: &Context<'_>) -> Answer<Option<GrantedPackage>> {
+        Ok(load(context, GrantedPackageRow(self.id)).await?.map(GrantedPackage))
+    }
+
+    /// How many parts of it; null if it holds credit.
+    async fn parts(&self) -> Option<i32> {
+        self.holds_parts().then(|| parts_of(self.amount.0))
+    }
+
+    /// How much of its credit; null if it holds parts.
+    async fn credit(&self) -> Option<Money> {
+        (!self.holds_parts()).then(|| Money::new(self.amount, self.currency))
     }
 }
 

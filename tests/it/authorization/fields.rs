@@ -880,6 +880,12 @@ pub const NODES: &[NodeKind] = &[
     NodeKind { outside: Some(DecideSenders), ..inside("Sender", Kind::Sender, ReadSenders) },
     NodeKind { outside: Some(ReadCarriers), ..inside("Carrier", Kind::Carrier, ReadCarriers) },
     NodeKind { outside: Some(ManagePrices), ..inside("Plan", Kind::Plan, ManagePrices) },
+    // On offer to every account of its currency.
+    NodeKind { outside: Some(ReadBilling), ..inside("Package", Kind::Package, ReadBilling) },
+    NodeKind {
+        outside: Some(ReadAllBilling),
+        ..inside("GrantedPackage", Kind::GrantedPackage, ReadBilling)
+    },
     NodeKind { outside: Some(ManagePrices), ..inside("RateCard", Kind::RateCard, ManagePrices) },
     NodeKind {
         outside: Some(ManagePrices),

@@ -253,13 +253,13 @@ both_stores! {
         let package = made(&api, &staff, included).await;
         let document = "mutation($package: ID!, $currency: CurrencyCode!) { createPlan(input: { \
             name: \"Standard\", currency: $currency, monthlyPrice: \"1\", packageId: $package }) { \
-            plan { id packageId } userErrors { code path } } }";
+            plan { id package { id } } userErrors { code path } } }";
         let variables = json!({ "package": package, "currency": "EUR" });
         let refused = api.data(&staff, document, variables).await["createPlan"].clone();
         assert_eq!(refusal(&refused), "PACKAGE_IN_OTHER_CURRENCY");
         let variables = json!({ "package": package, "currency": "USD" });
         let plan = api.data(&staff, document, variables).await["createPlan"]["plan"].clone();
-        assert_eq!(plan["packageId"], json!(package));
+        assert_eq!(plan["package"]["id"], json!(package));
         let payer = Payer::with(&house, 250 * PART).await;
         let subscribe = format!("mutation {{ subscribeAccount(input: {{ accountId: \"{}\", \
             planId: {} }}) {{ userErrors {{ code }} }} }}", payer.account_id, plan["id"]);
@@ -278,8 +278,7 @@ both_stores! {
         assert_eq!(payer.has().await, (150 * PART, 0));
         payer.send(&house, "k", real_numbers(1)).await;
         assert_eq!(payer.has().await, (150 * PART, 0));
-        // Two months later: both are charged, and the one that is not over has its package.
-        house.hand.advance(DAY * 60);
+        house.hand.advance(DAY * 58);
         let system = house.system();
         assert_eq!(plans::charge_due(&system).await.unwrap(), 1);
         assert_eq!(plans::charge_due(&system).await.unwrap(), 0);
@@ -294,6 +293,15 @@ both_stores! {
         house.hand.advance(DAY * 2);
         assert_eq!(plans::charge_due(&system).await.unwrap(), 1);
         assert_eq!(own(owned).await.as_array().unwrap().len(), 2);
+        // Of months that are made up for, those that are over include nothing any more.
+        pay_in(&house, &payer, 250 * PART).await;
+        house.hand.advance(DAY * 60);
+        assert_eq!(plans::charge_due(&system).await.unwrap(), 1);
+        assert_eq!(payer.has().await, (0, 0));
+        let third = json!({ "source": "PLAN", "state": "ACTIVE", "partsRemaining": 10,
+            "expiresAt": "2026-06-05T00:00:00.000Z" });
+        assert_eq!(own(owned).await.as_array().unwrap().len(), 3);
+        assert_eq!(own(owned).await[0], third);
         assert_in_order(&house).await;
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use entity::enums::MessageStatus;
 use entity::enums::PackageState::{Active, Expired, Revoked, UsedUp};
+use heliograph::billing;
 use heliograph::billing::packages::{self, RevokeRejection};
 use heliograph::error::Error;
 use heliograph::messages::commands;
@@ -164,5 +165,32 @@ both_stores! {
         assert_eq!(left(&house, id).await, (held, held, Expired));
         assert_eq!(payer.has().await, (0, 0));
         assert_in_order(&house).await;
+    }
+
+    async fn a_package_that_was_tampered_with_is_named(house: TestHouse) {
+        let (payer, id) = payer_with_parts(&house, 0, 5).await;
+        let other = give(&house, &payer, row(&house, id).await.package_id, "other").await;
+        accepted(&payer.send(&house, "k", real_numbers(2)).await);
+        for (change, back, what) in [
+            (
+                "balance_micros = balance_micros - 1",
+                "balance_micros = balance_micros + 1",
+                "what is left of a package is not what its transfers say",
+            ),
+            (
+                "held_micros = held_micros - 1",
+                "held_micros = held_micros + 1",
+                "what a package is promised for is not the sum of its messages' holds",
+            ),
+        ] {
+            let of_id = |change: &str| format!("UPDATE granted_package SET {change} WHERE id = $1");
+            house.execute(&of_id(change), [id.0.into()]).await;
+            let verified = billing::verify(&house.system()).await.unwrap();
+            let faults: Vec<_> = verified.faults.iter().map(|fault| fault.what.as_str()).collect();
+            assert_eq!(faults, [what]);
+            house.execute(&of_id(back), [id.0.into()]).await;
+            assert_in_order(&house).await;
+        }
+        assert_eq!(left(&house, other).await, (5 * ONE, 0, Active));
     }
 }

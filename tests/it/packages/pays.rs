@@ -7,8 +7,10 @@ use entity::enums::PackageState::{Active, UsedUp};
 use entity::enums::{MessageClass, MessageStatus, Purse, Role, ValidityUnit};
 use heliograph::billing::CreditChange;
 use heliograph::billing::packages::{self, ScopeText, Validity};
+use heliograph::carriers::registry::SIMULATOR_CARRIER_ID;
 use heliograph::messages::commands::{self, CancelResult};
 use heliograph::messages::{ItemErrorCode, NewMessage};
+use heliograph::routing::{self, NewRoute};
 use heliograph::types::money::Micros;
 use serde_json::json;
 
@@ -173,16 +175,18 @@ both_stores! {
 
     async fn what_packages_pay_is_counted_and_costs_no_money(house: TestHouse) {
         let (payer, id) = payer_with_parts(&house, 100 * PART, 2).await;
+        let route = NewRoute::new("+", SIMULATOR_CARRIER_ID);
+        routing::create(&house.system(), route).await.unwrap();
         let api = Api::new(&house).await;
         let owner = person(&house, payer.account_id, Role::Owner);
-        let document = "query($input: EstimateMessagesInput!) { estimateMessages(input: $input) { \
+        let document = "mutation($input: EstimateMessagesInput!) { estimateMessages(input: $input) { \
             total { amount } results { estimate { price { amount } packageUse { \
-            grantedPackageId parts } } } } }";
+            grantedPackage { id } parts } } } } }";
         let message = |n| json!({ "to": format!("+491511200000{n}"), "from": "Acme", "text": "x" });
         let input = json!({ "input": { "messages": [message(1), message(2), message(3)] } });
         let estimated = api.data(&owner, document, input).await;
         let by_package = json!({ "estimate": { "price": { "amount": "0.00" },
-            "packageUse": { "grantedPackageId": id.to_string(), "parts": 1 } } });
+            "packageUse": { "grantedPackage": { "id": id.to_string() }, "parts": 1 } } });
         let by_money = json!({ "estimate": { "price": { "amount": "0.01" }, "packageUse": null } });
         assert_eq!(estimated["estimateMessages"]["total"]["amount"], "0.01");
         assert_eq!(
