@@ -7,7 +7,7 @@ use entity::enums::PackageState::{Active, UsedUp};
 use entity::enums::{MessageClass, MessageStatus, Purse, Role, ValidityUnit};
 use heliograph::billing::CreditChange;
 use heliograph::billing::packages::{self, ScopeText, Validity};
-use heliograph::carriers::registry::SIMULATOR_CARRIER_ID;
+use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
 use heliograph::messages::commands::{self, CancelResult};
 use heliograph::messages::{ItemErrorCode, NewMessage};
 use heliograph::routing::{self, NewRoute};
@@ -18,6 +18,7 @@ use super::{ONE, give, left, of_credit, of_parts, offer, payer_with_parts};
 use crate::billing::scripted_carrier::{self, takes_all, takes_one};
 use crate::billing::{PART, Payer, accepted, assert_in_order, of_three_parts, real_numbers};
 use crate::graphql_api::{Api, person};
+use crate::identity::secret;
 use crate::messages::{batch, stored, subscribe, to, until_all};
 use crate::support::{PATIENCE, both_stores, within};
 
@@ -175,8 +176,14 @@ both_stores! {
 
     async fn what_packages_pay_is_counted_and_costs_no_money(house: TestHouse) {
         let (payer, id) = payer_with_parts(&house, 100 * PART, 2).await;
-        let route = NewRoute::new("+", SIMULATOR_CARRIER_ID);
-        routing::create(&house.system(), route).await.unwrap();
+        let system = house.system();
+        let carrier = NewCarrier {
+            name: "Carrier".to_owned(),
+            settings: SmppSettings::new("127.0.0.1:1", "lamps"),
+            password: secret("secret"),
+        };
+        let carrier = registry::add(&system, carrier).await.unwrap();
+        routing::create(&system, NewRoute::new("+", carrier.id)).await.unwrap();
         let api = Api::new(&house).await;
         let owner = person(&house, payer.account_id, Role::Owner);
         let document = "mutation($input: EstimateMessagesInput!) { estimateMessages(input: $input) { \
