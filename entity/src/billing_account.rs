@@ -27,6 +27,8 @@ pub struct Model {
     pub created_at_ms: UnixMillis,
     /// When it last changed.
     pub updated_at_ms: UnixMillis,
+    /// When the last of its packages expires; none: it never had one.
+    pub packages_until_ms: Option<UnixMillis>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

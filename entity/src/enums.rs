@@ -38,8 +38,9 @@ mod contacts;
 
 pub use billing::{
     AllocationKind, AutomaticTopUpEnd, BillingTerms, BookKind, DifferenceKind, InvoiceKind,
-    InvoiceLineKind, InvoiceStatus, MailKind, MailState, PaymentFlow, PaymentPurpose,
-    PaymentStatus, ProcessorKind, Purse, TaxKind, TransferCode, WebhookState,
+    InvoiceLineKind, InvoiceStatus, MailKind, MailState, PackageKind, PackageSource, PackageState,
+    PaymentFlow, PaymentPurpose, PaymentStatus, ProcessorKind, Purse, TaxKind, TransferCode,
+    ValidityUnit, WebhookState,
 };
 pub use contacts::{
     AttributeKind, AutoReplyState, ConsentKind, ConsentSource, KeywordAction, KeywordLanguage,
@@ -267,6 +268,14 @@ stored_enum! {
         PaymentDisputed = 33,
         /// Automatic top-up ended without having been asked to.
         AutomaticTopUpEnded = 34,
+        /// A package was granted.
+        PackageGranted = 35,
+        /// Nothing is left of a package.
+        PackageUsedUp = 36,
+        /// A package expired with something left.
+        PackageExpired = 37,
+        /// A package was revoked.
+        PackageRevoked = 38,
         /// A day's comparison with a processor's books found differences.
         ReconciliationDiffers = 40,
     }

@@ -146,6 +146,10 @@ ids! {
     RateCardId = "rate";
     /// What an account pays each month.
     PlanId = "plan";
+    /// A package on offer.
+    PackageId = "pack";
+    /// A package that an account has.
+    GrantedPackageId = "gpkg";
     /// Vouchers that were made together.
     VoucherBatchId = "vbat";
     /// A person of an account's audience.

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{Encoding, MessageClass, MessageStatus, NationalLanguage, Purse, SenderKind};
-use crate::ids::{AccountId, CarrierId, MessageId, RouteId, TextId};
+use crate::ids::{AccountId, CarrierId, GrantedPackageId, MessageId, RouteId, TextId};
 use crate::time::UnixMillis;
 
 /// A message to one recipient.
@@ -42,11 +42,11 @@ pub struct Model {
     pub client_reference: Option<String>,
     /// The recipient's country, two letters (ISO 3166-1); empty where the plan names none.
     pub country: String,
-    /// What it is charged in.
+    /// What its account is charged in, also where parts of a package pay for it.
     pub currency: String,
     /// Which purse it is charged to.
     pub purse: Purse,
-    /// The price of a part, in nano-units.
+    /// The price of a part, in nano-units of the purse: one where parts of a package pay for it.
     pub unit_price_nanos: i64,
     /// The price of all parts: held from acceptance until `charged_micros` is known.
     pub price_micros: i64,
@@ -82,6 +82,8 @@ pub struct Model {
     pub topic: Option<String>,
     /// The route that led to its carrier; none for the simulator.
     pub route_id: Option<RouteId>,
+    /// The package that pays for it; none: the account's money does.
+    pub granted_package_id: Option<GrantedPackageId>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

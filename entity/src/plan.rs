@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::ids::{PlanId, RateCardId};
+use crate::ids::{PackageId, PlanId, RateCardId};
 use crate::time::UnixMillis;
 
 /// A plan.
@@ -26,6 +26,8 @@ pub struct Model {
     pub created_at_ms: UnixMillis,
     /// When it last changed.
     pub updated_at_ms: UnixMillis,
+    /// Granted with each month; none: nothing.
+    pub package_id: Option<PackageId>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

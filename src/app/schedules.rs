@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::payments::{ASK, FOLD};
-use crate::billing::{Prices, invoices, plans};
+use crate::billing::{Prices, invoices, packages, plans};
 use crate::contacts;
 use crate::ctx::Platform;
 use crate::jobs::Schedule;
@@ -53,6 +53,9 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
         }),
         Schedule::new("billing.charge_plans", Duration::from_secs(600), |ctx| async move {
             plans::charge_due(&ctx).await
+        }),
+        Schedule::new("billing.close_packages", Duration::from_secs(60), |ctx| async move {
+            packages::close_due(&ctx).await
         }),
         // How old charts are at most, beside the time that a fold takes.
         Schedule::new("rollups.fold", Duration::from_secs(1), move |ctx| {

@@ -1,6 +1,9 @@
 //! What messages cost: held when they are accepted, charged for the parts that a carrier took,
 //! given back for those that never left.
 //!
+//! A message that a package pays for is charged to the package's purse, by a transfer about the
+//! package.
+//!
 //! A message's row is its hold: `price_micros` is held while `charged_micros` is null, and the
 //! statement that moves the message sets it once. The wallet keeps the sum of all holds, and the
 //! ledger gets one transfer a wallet and group of messages, so charging costs a few rows a group
@@ -9,12 +12,13 @@
 use std::collections::BTreeMap;
 
 use entity::enums::{BookKind, MessageClass, MessageStatus, Purse, TransferCode};
-use entity::ids::AccountId;
+use entity::ids::{AccountId, GrantedPackageId};
 use entity::time::UnixMillis;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 
 use super::ledger;
 use super::model::{Journal, NewTransfer, Unit};
+use super::packages::{self, Closed, Settling};
 use crate::db::{Bulk, BulkColumn, BulkType, Store, Tx};
 use crate::error::{Error, Failed};
 use crate::keys::MasterKey;
@@ -29,6 +33,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub struct Charge {
     /// Where it was held.
     pub journal: Journal,
+    /// The package that pays for it; none: money.
+    pub granted_package_id: Option<GrantedPackageId>,
     /// The recipient's country, two letters or empty.
     pub country: String,
     /// Its class.
@@ -96,30 +102,54 @@ pub async fn settle(
         return Ok(());
     }
     let mut released: BTreeMap<Journal, Micros> = BTreeMap::new();
-    let mut charged: BTreeMap<Journal, Micros> = BTreeMap::new();
+    let mut charged: BTreeMap<Purpose, Micros> = BTreeMap::new();
     for charge in &charges {
         add(&mut released, charge.journal, charge.held)?;
-        add(&mut charged, charge.journal, charge.charged)?;
+        add(&mut charged, (charge.journal, charge.granted_package_id), charge.charged)?;
     }
-    let transfers = charged
-        .into_iter()
-        .filter(|(_, amount)| *amount != Micros::ZERO)
-        .map(|(journal, amount)| {
-            let (from, to) = (BookKind::Customer, BookKind::MessageRevenue);
-            NewTransfer::between(journal, TransferCode::Messages, from, to, amount).at(now)
-        })
-        .collect();
+    let closed = settle_packages(tx, &charges, &released).await?;
+    let messages = charged.into_iter().filter(|(_, amount)| *amount != Micros::ZERO);
+    let messages = messages.map(|((journal, package), amount)| {
+        let (from, to) = (BookKind::Customer, BookKind::MessageRevenue);
+        let transfer = NewTransfer::between(journal, TransferCode::Messages, from, to, amount);
+        package.into_iter().fold(transfer.at(now), |transfer, id| transfer.about(id.0))
+    });
+    let closed = closed.into_iter().map(|closed| {
+        let (from, to) = (BookKind::Customer, BookKind::Promotion);
+        let Closed { journal, id, amount, code } = closed;
+        NewTransfer::between(journal, code, from, to, amount).at(now).about(id.0)
+    });
+    let transfers = messages.chain(closed).collect();
     released.retain(|_, amount| *amount != Micros::ZERO);
     ledger::release_and_post(tx, master_key, now, released, transfers).await.map_err(as_db)?;
     count_usage(tx, now, &charges).await
 }
 
-fn add(
-    sums: &mut BTreeMap<Journal, Micros>,
-    journal: Journal,
-    amount: Micros,
-) -> Result<(), DbErr> {
-    let sum = sums.entry(journal).or_default();
+/// What is charged by one transfer.
+type Purpose = (Journal, Option<GrantedPackageId>);
+
+/// Ends what packages were promised for, under the locks of the wallets, and says what came back to
+/// packages that are over.
+async fn settle_packages(
+    tx: &Tx,
+    charges: &[Charge],
+    released: &BTreeMap<Journal, Micros>,
+) -> Result<Vec<Closed>, DbErr> {
+    let mut settling: BTreeMap<(Journal, GrantedPackageId), Settling> = BTreeMap::new();
+    for charge in charges {
+        let Some(id) = charge.granted_package_id else { continue };
+        let it = settling.entry((charge.journal, id)).or_default();
+        (it.held.0, it.charged.0) = (it.held.0 + charge.held.0, it.charged.0 + charge.charged.0);
+    }
+    if settling.is_empty() {
+        return Ok(Vec::new());
+    }
+    ledger::lock(tx, &released.keys().copied().collect()).await?;
+    packages::settle(tx, &settling).await
+}
+
+fn add<K: Ord>(sums: &mut BTreeMap<K, Micros>, key: K, amount: Micros) -> Result<(), DbErr> {
+    let sum = sums.entry(key).or_default();
     *sum = sum.checked_add(amount).ok_or_else(|| DbErr::Custom("holds beyond 64 bits".into()))?;
     Ok(())
 }
@@ -197,8 +227,8 @@ pub fn day_of(time: UnixMillis) -> i32 {
 
 /// The columns of `message` that [`read`] needs, for `RETURNING`.
 pub const RETURNING_CHARGE: &str = "message.class, message.country, message.currency, \
-    message.purse, message.unit_price_nanos, message.price_micros, message.parts, \
-    message.charged_micros, message.charged_version";
+    message.purse, message.granted_package_id, message.unit_price_nanos, message.price_micros, \
+    message.parts, message.charged_micros, message.charged_version";
 
 /// The charge in a row with [`RETURNING_CHARGE`], `account_id`, `status` and `version`, if the statement that
 /// returned it has set `charged_micros`: then its version is that of the row.
@@ -210,8 +240,10 @@ pub fn read(row: &QueryResult) -> Result<Option<Charge>, DbErr> {
     if row.try_get::<Option<i32>>("", "charged_version")? != Some(version) {
         return Ok(None);
     }
-    let unit: String = row.try_get("", "currency")?;
-    let unit = Unit::from_stored(&unit).ok_or_else(|| DbErr::Type(format!("unit {unit}")))?;
+    let (purse, currency): (Purse, String) =
+        (row.try_get("", "purse")?, row.try_get("", "currency")?);
+    let unit = Unit::of_purse(purse, &currency);
+    let unit = unit.ok_or_else(|| DbErr::Type(format!("currency {currency}")))?;
     let charged = Micros(row.try_get::<Option<i64>>("", "charged_micros")?.unwrap_or_default());
     let held = Micros(row.try_get("", "price_micros")?);
     let unit_price: PartPrice = row.try_get("", "unit_price_nanos")?;
@@ -219,11 +251,8 @@ pub fn read(row: &QueryResult) -> Result<Option<Charge>, DbErr> {
     let status: MessageStatus = row.try_get("", "status")?;
     let parts = parts_paid(status, unit_price, parts, held, charged);
     Ok(Some(Charge {
-        journal: Journal {
-            account_id: row.try_get::<AccountId>("", "account_id")?,
-            unit,
-            purse: row.try_get::<Purse>("", "purse")?,
-        },
+        journal: Journal { account_id: row.try_get::<AccountId>("", "account_id")?, unit, purse },
+        granted_package_id: row.try_get("", "granted_package_id")?,
         country: row.try_get("", "country")?,
         class: row.try_get("", "class")?,
         unit_price,

@@ -135,6 +135,7 @@ pub(super) async fn settle_terms(
         version: 1,
         created_at_ms: now,
         updated_at_ms: now,
+        packages_until_ms: None,
     };
     // Two may be the first at once.
     let keep = OnConflict::column(billing_account::Column::AccountId).do_nothing().to_owned();

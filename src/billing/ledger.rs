@@ -273,8 +273,12 @@ pub(super) async fn ensure_wallets(
     Ok(())
 }
 
-/// Locks wallets in the order of their keys and reads the heads of their journals.
-async fn lock(tx: &Tx, journals: &BTreeSet<Journal>) -> Result<BTreeMap<Journal, Head>, DbErr> {
+/// Locks wallets in the order of their keys and reads the heads of their journals. Those that are not
+/// there are left out.
+pub(super) async fn lock(
+    tx: &Tx,
+    journals: &BTreeSet<Journal>,
+) -> Result<BTreeMap<Journal, Head>, DbErr> {
     // A transaction of SQLite's is alone already.
     let lock = match tx.store() {
         Store::Sqlite => "",

@@ -6,7 +6,7 @@
 //! - Amounts of legs are credit-positive: the customer's book is what the customer has with us.
 //! - `posted − held ≥ −credit limit` whenever something is held; the statement that holds checks.
 //! - What a wallet has is the fold of its journal; what it holds is the sum of its messages' holds.
-//!   [`verify`] recomputes both.
+//!   The same holds for each granted package. [`verify`] recomputes them.
 //!
 //! Not here: payments (`payments`), and the contract (`graphql::billing`).
 
@@ -18,6 +18,8 @@ mod entries;
 pub mod invoices;
 mod ledger;
 mod model;
+/// Parts and credit that are bought beforehand and expire.
+pub mod packages;
 /// What accounts pay each month.
 pub mod plans;
 mod prices;

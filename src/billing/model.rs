@@ -40,6 +40,14 @@ impl Unit {
         }
     }
 
+    /// What is counted in an account's purse, by what the account is charged in.
+    pub fn of_purse(purse: Purse, currency: &str) -> Option<Self> {
+        match purse {
+            Purse::Parts => Some(Self::Parts),
+            Purse::Money | Purse::Credit => currency.parse().ok().map(Self::Currency),
+        }
+    }
+
     /// The currency, if it is one.
     pub const fn currency(self) -> Option<Currency> {
         match self {

@@ -23,6 +23,16 @@ pub struct Terms {
     pub rate_card_id: Option<RateCardId>,
     /// Since when it may not send, for invoices that were not paid; none: it may.
     pub suspended_at: Option<UnixMillis>,
+    /// When the last of its packages expires; none: it never had one.
+    pub packages_until: Option<UnixMillis>,
+}
+
+impl Terms {
+    /// Whether a package may be there to pay for messages. Few accounts have one, and the others need
+    /// not look.
+    pub fn may_have_packages(&self, now: UnixMillis) -> bool {
+        self.packages_until.is_some_and(|until| until > now)
+    }
 }
 
 /// How an account pays; the defaults for one that nothing was set for. Asks for no right: it is part
@@ -47,6 +57,7 @@ pub(super) async fn terms_in<C: ConnectionTrait>(
             terms: BillingTerms::Prepaid,
             rate_card_id: None,
             suspended_at: None,
+            packages_until: None,
         });
     };
     let currency = found.currency.parse().map_err(Failed::internal)?;
@@ -55,6 +66,7 @@ pub(super) async fn terms_in<C: ConnectionTrait>(
         terms: found.terms,
         rate_card_id: found.rate_card_id,
         suspended_at: found.suspended_at_ms,
+        packages_until: found.packages_until_ms,
     })
 }
 

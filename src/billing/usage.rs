@@ -1,7 +1,7 @@
 //! What messages cost, by day, country and class: the charts, and the lines of statements.
 //!
 //! The figures are those that were added up when the ledger took them, so that a chart, a statement
-//! and the books have one total.
+//! and the books have one total. Messages that packages paid for are counted, and cost no money.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +71,7 @@ pub struct UsageSum {
     pub messages: i64,
     /// Parts that they took.
     pub parts: i64,
-    /// What was charged.
+    /// What was charged in money; what packages paid for costs none.
     pub amount: Micros,
 }
 
@@ -159,8 +159,9 @@ fn statement(group_by: &BTreeSet<Dimension>) -> String {
     format!(
         "SELECT {selected}CAST(SUM(messages) AS BIGINT) AS messages, \
          CAST(SUM(parts) AS BIGINT) AS parts, \
-         CAST(SUM(amount_micros) AS BIGINT) AS amount_micros FROM usage_day \
-         WHERE account_id = $1 AND currency = $2 AND purse = $3 AND day BETWEEN $4 AND $5 \
+         CAST(SUM(CASE WHEN purse = $3 THEN amount_micros ELSE 0 END) AS BIGINT) \
+         AS amount_micros FROM usage_day \
+         WHERE account_id = $1 AND currency IN ($2, 'XXX') AND day BETWEEN $4 AND $5 \
          {grouped} LIMIT $6"
     )
 }

@@ -1,14 +1,15 @@
 //! Checking the books: every journal's chain, that its transfers balance, that the balances kept
-//! are the fold of the journal, and that what is held is the sum of the messages' holds.
+//! are the fold of the journal, and that what is held is the sum of the messages' holds; the last
+//! two also for each granted package.
 
 use std::collections::BTreeMap;
 
-use entity::enums::{BookKind, Purse};
-use entity::ids::AccountId;
-use entity::{ledger_book, ledger_entry, ledger_transfer, wallet};
+use entity::enums::{BookKind, PackageKind, Purse};
+use entity::ids::{AccountId, GrantedPackageId};
+use entity::{granted_package, ledger_book, ledger_entry, ledger_transfer, wallet};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, Statement,
 };
 
 use super::chain::{self, Link};
@@ -84,7 +85,8 @@ async fn check(ctx: &Ctx, wallet: &wallet::Model) -> Result<(u64, Option<Fault>)
         return Ok((0, Some(fault(0, "the unit is unknown"))));
     };
     let journal = Journal { account_id: wallet.account_id, unit, purse: wallet.purse };
-    let mut state = State { hash: chain::GENESIS.to_vec(), seq: 0, books: BTreeMap::new() };
+    let (books, packages) = (BTreeMap::new(), BTreeMap::new());
+    let mut state = State { hash: chain::GENESIS.to_vec(), seq: 0, books, packages };
     while state.seq < wallet.last_seq {
         let batch = read_batch(ctx, journal, state.seq, wallet.last_seq).await?;
         if batch.is_empty() {
@@ -104,7 +106,8 @@ async fn check(ctx: &Ctx, wallet: &wallet::Model) -> Result<(u64, Option<Fault>)
     if customer.0 != wallet.balance_micros {
         return Ok((checked, Some(fault(state.seq, "the wallet's balance is not the journal's"))));
     }
-    let what = check_now(ctx, journal, wallet, state.books).await?;
+    let folded = Folded { books: state.books, packages: state.packages };
+    let what = check_now(ctx, journal, wallet, folded).await?;
     Ok((checked, what.map(|what| fault(wallet.last_seq, what))))
 }
 
@@ -113,6 +116,8 @@ struct State {
     hash: Vec<u8>,
     seq: i64,
     books: BTreeMap<Book, Micros>,
+    /// What is left of each granted package that a transfer was about.
+    packages: BTreeMap<GrantedPackageId, Micros>,
 }
 
 impl State {
@@ -152,6 +157,10 @@ impl State {
             return Err("the legs do not sum to zero");
         }
         for (leg, entry) in legs.into_iter().zip(entries) {
+            if let (Some(id), BookKind::Customer) = (transfer.subject_id, leg.book.kind) {
+                let left = self.packages.entry(GrantedPackageId(id)).or_default();
+                *left = left.checked_add(leg.amount).ok_or("a balance leaves 64 bits")?;
+            }
             let balance = self.books.entry(leg.book).or_default();
             *balance = balance.checked_add(leg.amount).ok_or("a balance leaves 64 bits")?;
             if balance.0 != entry.balance_micros {
@@ -206,12 +215,18 @@ async fn read_batch(
     Ok(transfers.into_iter().map(legs_of).collect())
 }
 
+/// What a journal comes to.
+struct Folded {
+    books: BTreeMap<Book, Micros>,
+    packages: BTreeMap<GrantedPackageId, Micros>,
+}
+
 /// Compares what is kept beside the journal, if nothing was posted or held since it was read.
 async fn check_now(
     ctx: &Ctx,
     journal: Journal,
     wallet: &wallet::Model,
-    folded: BTreeMap<Book, Micros>,
+    folded: Folded,
 ) -> Result<Option<&'static str>, Failed> {
     let reader = ctx.db.reader();
     let books = ledger_book::Entity::find()
@@ -224,27 +239,84 @@ async fn check_now(
         .into_iter()
         .map(|row| (Book { kind: row.kind, detail: row.detail }, Micros(row.balance_micros)))
         .collect();
-    // Every status in which a price can still be held, written out for the index by status. Those
-    // that are over have none, but for UNKNOWN.
-    let held = Statement::from_sql_and_values(
-        ctx.db.store().backend(),
-        "SELECT CAST(COALESCE(SUM(price_micros), 0) AS BIGINT) AS held FROM message \
-         WHERE account_id = $1 AND status IN (0, 5, 10, 20, 30, 35, 90) \
-         AND charged_micros IS NULL AND currency = $2 AND purse = $3",
-        [journal.account_id.0.into(), journal.unit.as_str().into(), journal.purse.code().into()],
-    );
-    let row = reader.query_one_raw(held).await?;
-    let held: i64 = row.map_or(Ok(0), |row| row.try_get("", "held"))?;
+    let held = held_by_messages(ctx, journal).await?;
+    let packages = match journal.purse {
+        Purse::Money => BTreeMap::new(),
+        Purse::Credit | Purse::Parts => granted_packages(ctx, journal).await?,
+    };
     let id = (journal.account_id, wallet.currency.clone(), wallet.purse);
     let now = wallet::Entity::find_by_id(id).one(reader).await?;
     if now.as_ref() != Some(wallet) {
         return Ok(None);
     }
-    if kept != folded {
+    if kept != folded.books {
         return Ok(Some("a book's balance is not the journal's"));
     }
-    if held != wallet.held_micros {
+    if held.values().map(|held| held.0).sum::<i64>() != wallet.held_micros {
         return Ok(Some("what the wallet holds is not the sum of its messages' holds"));
     }
+    if journal.purse == Purse::Money {
+        return Ok(None);
+    }
+    let is_left = |(_, left): &(GrantedPackageId, Micros)| *left != Micros::ZERO;
+    let left: BTreeMap<_, _> = packages
+        .iter()
+        .map(|(id, row)| (*id, Micros(row.balance_micros)))
+        .filter(is_left)
+        .collect();
+    let written: BTreeMap<_, _> = folded.packages.into_iter().filter(is_left).collect();
+    if left != written {
+        return Ok(Some("what is left of a package is not what its transfers say"));
+    }
+    let promised: BTreeMap<_, _> =
+        packages.iter().map(|(id, row)| (*id, Micros(row.held_micros))).filter(is_left).collect();
+    let held: BTreeMap<_, _> =
+        held.into_iter().filter_map(|(id, held)| Some((id?, held))).filter(is_left).collect();
+    if promised != held {
+        return Ok(Some("what a package is promised for is not the sum of its messages' holds"));
+    }
     Ok(None)
+}
+
+/// What messages hold in a journal, by the package that pays for them.
+async fn held_by_messages(
+    ctx: &Ctx,
+    journal: Journal,
+) -> Result<BTreeMap<Option<GrantedPackageId>, Micros>, DbErr> {
+    // Every status in which a price can still be held, written out for the index by status. Those
+    // that are over have none, but for UNKNOWN. A message keeps its account's currency also where
+    // parts pay for it.
+    let held = Statement::from_sql_and_values(
+        ctx.db.store().backend(),
+        "SELECT granted_package_id, CAST(SUM(price_micros) AS BIGINT) AS held FROM message \
+         WHERE account_id = $1 AND status IN (0, 5, 10, 20, 30, 35, 90) \
+         AND charged_micros IS NULL AND ($2 = 'XXX' OR currency = $2) AND purse = $3 \
+         GROUP BY granted_package_id",
+        [journal.account_id.0.into(), journal.unit.as_str().into(), journal.purse.code().into()],
+    );
+    let rows = ctx.db.reader().query_all_raw(held).await?;
+    let held = |row: &QueryResult| {
+        let id: Option<GrantedPackageId> = row.try_get("", "granted_package_id")?;
+        Ok((id, Micros(row.try_get("", "held")?)))
+    };
+    rows.iter().map(held).collect()
+}
+
+async fn granted_packages(
+    ctx: &Ctx,
+    journal: Journal,
+) -> Result<BTreeMap<GrantedPackageId, granted_package::Model>, DbErr> {
+    use granted_package::Column;
+    let kind = match journal.purse {
+        Purse::Parts => PackageKind::Parts,
+        Purse::Money | Purse::Credit => PackageKind::Credit,
+    };
+    let mut select = granted_package::Entity::find()
+        .filter(Column::AccountId.eq(journal.account_id))
+        .filter(Column::Kind.eq(kind));
+    if let Some(currency) = journal.unit.currency() {
+        select = select.filter(Column::Currency.eq(currency.as_str()));
+    }
+    let rows = select.all(ctx.db.reader()).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }

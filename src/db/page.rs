@@ -5,9 +5,10 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactId, InboundMessageId, InvoiceId, ListId,
-    MessageId, PaymentId, PersonId, PlanId, RateCardId, ReconciliationReportId, SegmentId,
-    SenderId, SessionId, SuppressionId, VoucherBatchId, WebhookEventId,
+    AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactId, GrantedPackageId, InboundMessageId,
+    InvoiceId, ListId, MessageId, PackageId, PaymentId, PersonId, PlanId, RateCardId,
+    ReconciliationReportId, SegmentId, SenderId, SessionId, SuppressionId, VoucherBatchId,
+    WebhookEventId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -57,8 +58,10 @@ id_keys!(
     ContactId,
     InboundMessageId,
     InvoiceId,
+    GrantedPackageId,
     ListId,
     MessageId,
+    PackageId,
     PaymentId,
     PersonId,
     PlanId,

@@ -1,14 +1,17 @@
-//! `billingEvents`: what the event log tells of an account's payments, invoices and automatic top-up,
-//! and its balance as it moves.
+//! `billingEvents`: what the event log tells of an account's payments, invoices, packages and automatic
+//! top-up, and its balance as it moves.
 
 mod payments;
 
 use std::time::Duration;
 
 use async_graphql::{Context, Enum, Interface, Object, Subscription};
-use entity::enums::{AutomaticTopUpEnd as StoredEnd, EventKind, InvoiceStatus as StoredStatus};
+use entity::enums::{
+    AutomaticTopUpEnd as StoredEnd, EventKind, InvoiceStatus as StoredStatus,
+    PackageState as StoredState,
+};
 use entity::event::Model;
-use entity::ids::InvoiceId;
+use entity::ids::{GrantedPackageId, InvoiceId};
 use entity::time::UnixMillis;
 use futures::Stream;
 use futures::stream::unfold;
@@ -20,9 +23,10 @@ use super::errors::{Answer, Fault};
 use super::invoices::{Invoice, InvoiceStatus};
 use super::messages::events::{cursor, cursor_of, seq_of_cursor};
 use super::messages::refused;
+use super::packages::{GrantedPackage, PackageState};
 use super::payments::{AutomaticTopUp, AutomaticTopUpEnd};
 use super::scalars::{Cursor, DateTime, SequenceNumber};
-use crate::billing::{self, Balance, invoices};
+use crate::billing::{self, Balance, invoices, packages};
 use crate::ctx::Ctx;
 use crate::error::{Error, Failed};
 use crate::events::{self, Hub, POLL_INTERVAL, SubscriptionError};
@@ -52,6 +56,8 @@ pub enum BillingEvent {
     SendingChanged(SendingChanged),
     /// Automatic top-up ended.
     AutomaticTopUpEnded(AutomaticTopUpEnded),
+    /// Something happened to a package of the account's.
+    PackageChanged(PackageChanged),
     /// A processor's books differ from ours.
     ReconciliationDiffered(ReconciliationDiffered),
 }
@@ -188,6 +194,52 @@ impl SendingChanged {
     }
 }
 
+/// Something happened to a package.
+pub struct PackageChanged(Model);
+
+impl PackageChanged {
+    /// The event of an entry of the log; none if it is not about packages.
+    fn of(row: &Model) -> Option<Self> {
+        use EventKind::{PackageExpired, PackageGranted, PackageRevoked, PackageUsedUp};
+        let is_about_packages =
+            matches!(row.kind, PackageGranted | PackageUsedUp | PackageExpired | PackageRevoked);
+        is_about_packages.then(|| Self(row.clone()))
+    }
+}
+
+/// A package was granted to the account, or is active no more: used up, expired or revoked.
+#[Object]
+impl PackageChanged {
+    /// The event's place in the log: give it as `after` to go on from here.
+    pub async fn cursor(&self) -> Cursor {
+        cursor(&self.0)
+    }
+
+    /// The event's number in its account's log: 1, 2, 3 … without gaps, of which this stream shows
+    /// some.
+    async fn seq(&self) -> SequenceNumber {
+        SequenceNumber(self.0.seq)
+    }
+
+    /// When it happened.
+    pub async fn occurred_at(&self) -> DateTime {
+        self.0.occurred_at_ms.into()
+    }
+
+    /// Where the package stands since then.
+    async fn state(&self) -> Answer<PackageState> {
+        let state = StoredState::from_code(self.0.status)
+            .ok_or_else(|| Failed::internal(format!("event with state {}", self.0.status)))?;
+        Ok(state.into())
+    }
+
+    /// The package as it is now.
+    async fn granted_package(&self, context: &Context<'_>) -> Answer<Option<GrantedPackage>> {
+        let id = GrantedPackageId(self.0.subject_id);
+        Ok(packages::find_granted(call(context)?, id).await?.map(GrantedPackage))
+    }
+}
+
 /// Automatic top-up ended.
 pub struct AutomaticTopUpEnded(Model);
 
@@ -259,7 +311,7 @@ pub struct BillingSubscription;
 
 #[Subscription]
 impl BillingSubscription {
-    /// What happens to the payments and invoices of the caller's account, that its automatic top-up
+    /// What happens to the payments, invoices and packages of the caller's account, that its automatic top-up
     /// ended, and its balance as its log moves: with messages, invoices and payments; in the
     /// operator's account also what differs from the processors' books. All but the balance is told
     /// at least once, in the order of the account's log, and the stream can be resumed: give the
@@ -326,6 +378,9 @@ impl Feed {
                     self.moved_at = Some(entry.seq);
                     if entry.kind == EventKind::AutomaticTopUpEnded {
                         return Ok(BillingEvent::AutomaticTopUpEnded(AutomaticTopUpEnded(entry)));
+                    }
+                    if let Some(changed) = PackageChanged::of(&entry) {
+                        return Ok(BillingEvent::PackageChanged(changed));
                     }
                     if let Some(changed) = SendingChanged::of(&entry) {
                         return Ok(BillingEvent::SendingChanged(changed));

@@ -37,6 +37,10 @@ use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
     SendMessagesError,
 };
+use super::packages::{
+    ArchivePackageError, BuyPackageError, CreatePackageError, GrantPackageError,
+    ImportPackagesError, RevokePackageError, UpdatePackageError,
+};
 use super::payments::{
     AddProcessorError, DisableAutomaticTopUpError, RefundPaymentError, RemovePaymentMethodError,
     RetryWebhookEventError, RotateProcessorSecretError, SetAutomaticTopUpError,
@@ -287,6 +291,20 @@ pub enum UserError {
     SubscribeAccount(SubscribeAccountError),
     /// Of `unsubscribeAccount`.
     UnsubscribeAccount(UnsubscribeAccountError),
+    /// Of `createPackage`.
+    CreatePackage(CreatePackageError),
+    /// Of `updatePackage`.
+    UpdatePackage(UpdatePackageError),
+    /// Of `archivePackage`.
+    ArchivePackage(ArchivePackageError),
+    /// Of `importPackages`.
+    ImportPackages(ImportPackagesError),
+    /// Of `grantPackage`.
+    GrantPackage(GrantPackageError),
+    /// Of `buyPackage`.
+    BuyPackage(BuyPackageError),
+    /// Of `revokePackage`.
+    RevokePackage(RevokePackageError),
     /// Of `createVouchers`.
     CreateVouchers(CreateVouchersError),
     /// Of `redeemVoucher`.

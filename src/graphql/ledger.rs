@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, Object};
 use entity::enums;
-use entity::ids::{AccountId, InvoiceId, PaymentId};
+use entity::ids::{AccountId, GrantedPackageId, InvoiceId, PaymentId};
 use uuid::Uuid;
 
 use super::billing::AccountBalance;
@@ -11,6 +11,7 @@ use super::connection::{Connection, PageArguments, cost, wants_total_count};
 use super::errors::Answer;
 use super::ids::{parse_id, show_id};
 use super::money::Money;
+use super::packages::{GrantedPackage, granted_packages};
 use super::plans::PlanSubscription;
 use super::rate_cards::AccountTerms;
 use super::rollups::{
@@ -99,8 +100,8 @@ impl LedgerEntry {
         self.0.code.into()
     }
 
-    /// What it is about, to be looked up by `node`: a payment, `pay_…`, or an invoice, `inv_…`;
-    /// null for what is about neither.
+    /// What it is about, to be looked up by `node`: a payment, `pay_…`, an invoice, `inv_…`, or a
+    /// package that the account has, `gpkg_…`; null for what is about none of them.
     async fn subject(&self) -> Option<String> {
         subject(self.0.code, self.0.subject_id?)
     }
@@ -159,15 +160,12 @@ fn subject(code: enums::TransferCode, id: Uuid) -> Option<String> {
         Code::Tax | Code::Withholding | Code::CreditNote | Code::WriteOff => {
             Some(InvoiceId(id).to_string())
         }
-        Code::Messages
-        | Code::Adjustment
-        | Code::Payout
-        | Code::Voucher
-        | Code::PackageBought
-        | Code::PackageGranted
-        | Code::PackageExpired
-        | Code::Subscription
-        | Code::Reversal => None,
+        Code::PackageBought | Code::PackageGranted | Code::PackageExpired | Code::Messages => {
+            Some(GrantedPackageId(id).to_string())
+        }
+        Code::Adjustment | Code::Payout | Code::Voucher | Code::Subscription | Code::Reversal => {
+            None
+        }
     }
 }
 
@@ -238,6 +236,22 @@ impl AccountBilling {
     ) -> Answer<Connection<LedgerEntry>> {
         let arguments = PageArguments { first, after, last, before };
         entries(context, Whose::Of(self.account_id), of(purse, currency), &arguments).await
+    }
+
+    /// The packages that it has and had, newest first.
+    #[graphql(complexity = "cost(first, last).saturating_mul(child_complexity)")]
+    async fn granted_packages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many from the start of the list, 0 to 100. Default 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only those that follow this cursor.")] after: Option<Cursor>,
+        #[graphql(desc = "How many from the end of the list, 0 to 100; not with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "Only those that come before this cursor.")] before: Option<Cursor>,
+    ) -> Answer<Connection<GrantedPackage>> {
+        let arguments = PageArguments { first, after, last, before };
+        granted_packages(context, Whose::Of(self.account_id), &arguments).await
     }
 
     /// What its messages cost.

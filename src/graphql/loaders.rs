@@ -15,12 +15,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::Context;
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, InboundMessageId, InvoiceId, MessageId, PersonId, RateCardId,
-    RouteId, TextId,
+    AccountId, ApiKeyId, CarrierId, GrantedPackageId, InboundMessageId, InvoiceId, MessageId,
+    PackageId, PersonId, RateCardId, RouteId, TextId,
 };
 use entity::{
     account, carrier, carrier_lease, event, inbound_message, invoice, invoice_tax, message,
-    rate_card, route, submission,
+    package, rate_card, route, submission,
 };
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -32,7 +32,7 @@ use super::contacts::{
 };
 use super::errors::Answer;
 use super::payments::ProcessorRow;
-use crate::billing::{invoices, rate_cards};
+use crate::billing::{invoices, packages, rate_cards};
 use crate::carriers::registry;
 use crate::ctx::Ctx;
 use crate::error::Failed;
@@ -121,6 +121,8 @@ loaders! {
     inbound_messages: InboundRow,
     invoices: InvoiceRow,
     invoice_taxes: InvoiceTaxes,
+    granted_packages: GrantedPackageRow,
+    included_packages: IncludedPackage,
     leases: Lease,
     lists: ListRow,
     messages: MessageRow,
@@ -346,6 +348,34 @@ impl Key for RateCardRow {
     async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let found = rate_cards::find_many(&ctx, &ids).await?;
+        Ok(found.into_iter().map(|row| (Self(row.id), row)).collect())
+    }
+}
+
+/// A granted package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GrantedPackageRow(pub GrantedPackageId);
+
+impl Key for GrantedPackageRow {
+    type Value = packages::Owned;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = packages::find_many_granted(&ctx, &ids).await?;
+        Ok(found.into_iter().map(|owned| (Self(owned.row.id), owned)).collect())
+    }
+}
+
+/// The package of a plan that the caller found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IncludedPackage(pub PackageId);
+
+impl Key for IncludedPackage {
+    type Value = package::Model;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = packages::find_included(&ctx, &ids).await?;
         Ok(found.into_iter().map(|row| (Self(row.id), row)).collect())
     }
 }

@@ -34,6 +34,8 @@ pub mod messages;
 pub mod money;
 /// Payments.
 pub mod payments;
+/// Packages.
+pub mod packages;
 /// The interface `Node`.
 pub mod node;
 /// Plans.
@@ -71,11 +73,7 @@ pub struct Query(
     senders::SendersQuery,
     carriers::CarriersQuery,
     routes::RoutesQuery,
-    billing::BillingQuery,
-    ledger::LedgerQuery,
-    plans::PlansQuery,
-    rate_cards::RateCardsQuery,
-    vouchers::VouchersQuery,
+    MoneyQuery,
     invoices::InvoicesQuery,
     invoices::CertificatesQuery,
     invoices::TaxesQuery,
@@ -91,6 +89,17 @@ pub struct Query(
     rollups::RollupsQuery,
 );
 
+/// Reads of money, for [`Query`]: a list of all would nest types deeper than the compiler follows.
+#[derive(MergedObject, Default)]
+pub struct MoneyQuery(
+    billing::BillingQuery,
+    ledger::LedgerQuery,
+    plans::PlansQuery,
+    packages::PackagesQuery,
+    rate_cards::RateCardsQuery,
+    vouchers::VouchersQuery,
+);
+
 /// The root of writes.
 #[derive(MergedObject, Default)]
 pub struct Mutation(
@@ -103,11 +112,7 @@ pub struct Mutation(
     senders::SendersMutation,
     carriers::CarriersMutation,
     routes::RoutesMutation,
-    billing::BillingMutation,
-    plans::PlansMutation,
-    rate_cards::RateCardsMutation,
-    rate_cards::RatesMutation,
-    vouchers::VouchersMutation,
+    MoneyMutation,
     invoices::InvoicesMutation,
     invoices::TaxesMutation,
     payments::PaymentsMutation,
@@ -118,6 +123,18 @@ pub struct Mutation(
     contacts::ConsentMutation,
     contacts::KeywordsMutation,
     messages::MessagesMutation,
+);
+
+/// Writes of money, for [`Mutation`].
+#[derive(MergedObject, Default)]
+pub struct MoneyMutation(
+    billing::BillingMutation,
+    plans::PlansMutation,
+    packages::PackagesMutation,
+    packages::GrantingMutation,
+    rate_cards::RateCardsMutation,
+    rate_cards::RatesMutation,
+    vouchers::VouchersMutation,
 );
 
 /// The root of streams.

@@ -3,10 +3,10 @@
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
     self, AccountId, ApiKeyId, AttributeId, CarrierId, ConsentEventId, ContactId, EventId,
-    InboundMessageId, InvalidId, InvoiceId, KeywordId, ListId, MessageId, PaymentId,
-    PaymentMethodId, PersonId, PlanId, ProcessorId, RateCardId, ReconciliationReportId, RouteId,
-    SegmentId, SenderId, SessionId, SuppressionId, TaxRateId, TransferId, VoucherBatchId,
-    WebhookEventId,
+    GrantedPackageId, InboundMessageId, InvalidId, InvoiceId, KeywordId, ListId, MessageId,
+    PackageId, PaymentId, PaymentMethodId, PersonId, PlanId, ProcessorId, RateCardId,
+    ReconciliationReportId, RouteId, SegmentId, SenderId, SessionId, SuppressionId, TaxRateId,
+    TransferId, VoucherBatchId, WebhookEventId,
 };
 
 use super::call;
@@ -23,6 +23,7 @@ use super::ledger::LedgerEntry;
 use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, RateCardRow, load};
 use super::messages::events::{Event, MessageReceived, MessageStatusChanged, seq_of};
 use super::messages::{InboundMessage, Message};
+use super::packages::{GrantedPackage, Package};
 use super::payments::{
     Payment, PaymentMethod, PaymentProcessor, ReconciliationReport, WebhookEvent,
 };
@@ -31,7 +32,7 @@ use super::rate_cards::RateCard;
 use super::routes::Route;
 use super::senders::Sender;
 use super::vouchers::VoucherBatch;
-use crate::billing::{plans, vouchers};
+use crate::billing::{packages, plans, vouchers};
 use crate::contacts::{self, consent, keywords};
 use crate::error::Failed;
 use crate::messages::live;
@@ -58,6 +59,10 @@ pub enum Node {
     Carrier(Carrier),
     /// `plan_…`
     Plan(Plan),
+    /// `pack_…`
+    Package(Package),
+    /// `gpkg_…`
+    GrantedPackage(GrantedPackage),
     /// `rate_…`
     RateCard(RateCard),
     /// `route_…`
@@ -165,6 +170,13 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
             found.map(|row| Node::Carrier(Carrier(row)))
         }
         PlanId::PREFIX => plans::find(ctx, parse_id(id)?).await?.map(|row| Node::Plan(Plan(row))),
+        PackageId::PREFIX => {
+            packages::find(ctx, parse_id(id)?).await?.map(|row| Node::Package(Package(row)))
+        }
+        GrantedPackageId::PREFIX => {
+            let found = packages::find_granted(ctx, parse_id(id)?).await?;
+            found.map(|owned| Node::GrantedPackage(GrantedPackage(owned)))
+        }
         RateCardId::PREFIX => {
             let found = load(context, RateCardRow(parse_id(id)?)).await?;
             found.map(|row| Node::RateCard(RateCard(row)))

@@ -23,7 +23,7 @@ use super::accept::{Checked, NewMessage};
 use super::batch::{Batch, StoredResult};
 use super::commands::{Abandoned, BatchRejection, Tables, check_items};
 use super::opt_out;
-use crate::billing::{self, Journal};
+use crate::billing;
 use crate::contacts::consent::{self, Addressed, NewStatement};
 use crate::contacts::keywords::{self, Meant, default_answer};
 use crate::contacts::{ScopeRef, Topic};
@@ -245,7 +245,7 @@ async fn answer(ctx: &Ctx, tables: &Tables, reply: &Model) -> Result<(), Failed>
     };
     let account_id = reply.account_id;
     let terms = billing::terms(ctx, account_id).await?;
-    let batch = &Batch::new(ctx, Journal::of_money(account_id, terms.currency), vec![Ok(checked)]);
+    let batch = &Batch::new(ctx, account_id, &terms, vec![Ok(checked)]);
     let Some(StoredResult::Message(message)) = batch.results.first() else {
         return Err(Failed::internal("a checked message makes a message"));
     };

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use entity::enums::MessageStatus;
+use entity::enums::{MessageStatus, Purse};
 use entity::ids::{AccountId, CarrierId, TextId};
 use entity::message::Model as Message;
 use entity::time::UnixMillis;
@@ -14,11 +14,13 @@ use super::accept::{Checked, ItemError};
 use super::commands::SentMessage;
 use super::store::{Changed, insert_messages};
 use super::text_store;
-use crate::billing::{self, Journal};
+use crate::billing::packages::{self, Want};
+use crate::billing::{self, Journal, Terms};
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::events::{self, NewEvent, Topic};
 use crate::types::money::Micros;
+use crate::types::price::PartPrice;
 
 /// A result as it is stored with its idempotency key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +44,8 @@ impl From<StoredResult> for Result<SentMessage, ItemError> {
 #[derive(Clone)]
 pub(super) struct Batch {
     journal: Journal,
+    /// Whether packages are still to be asked for what they pay.
+    asks_packages: bool,
     pub(super) now: UnixMillis,
     pub(super) results: Vec<StoredResult>,
     messages: Vec<Message>,
@@ -51,12 +55,15 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(
         ctx: &Ctx,
-        journal: Journal,
+        account_id: AccountId,
+        terms: &Terms,
         checked: Vec<Result<Checked, ItemError>>,
     ) -> Self {
         let now = ctx.clock.now();
+        let journal = Journal::of_money(account_id, terms.currency);
         let mut batch = Self {
             journal,
+            asks_packages: terms.may_have_packages(now),
             now,
             results: Vec::with_capacity(checked.len()),
             messages: Vec::with_capacity(checked.len()),
@@ -89,6 +96,25 @@ impl Batch {
         batch
     }
 
+    /// The batch with the packages that pay for its messages, which are held for them. Locks the
+    /// account's wallets, so an account that has no packages is spared it.
+    pub(super) async fn with_packages(mut self, tx: &Tx) -> Result<Self, DbErr> {
+        if !self.asks_packages {
+            return Ok(self);
+        }
+        let wants: Vec<Want<'_>> = self.messages.iter().map(want).collect();
+        let covers = packages::hold(tx, self.journal, self.now, &wants).await?;
+        for (message, cover) in self.messages.iter_mut().zip(covers) {
+            let Some(cover) = cover else { continue };
+            message.granted_package_id = Some(cover.granted_package_id);
+            message.purse = cover.purse;
+            message.unit_price_nanos = cover.unit_price.nanos();
+            message.price_micros = cover.price.0;
+        }
+        self.asks_packages = false;
+        Ok(self)
+    }
+
     /// The batch without the messages that the account's money does not reach to: each in its turn
     /// gets what it costs, or is refused.
     pub(super) fn within(mut self, available: Micros) -> Self {
@@ -116,17 +142,24 @@ impl Batch {
         self
     }
 
-    /// What all its messages cost; none if that is beyond 64 bits.
+    /// What all its messages cost in money; none if that is beyond 64 bits.
     fn held(&self) -> Option<Micros> {
         Micros::checked_sum(self.messages.iter().map(held))
     }
 
-    /// Writes the batch, and holds what it costs. False if the account has not that much: then the
-    /// transaction must be rolled back.
+    /// Writes the batch, and holds what it costs: of packages first, of money the rest. False if the
+    /// account has not that much: then the transaction must be rolled back.
     ///
-    /// The hold comes late, since its row is locked until the commit and all of an account's
+    /// The hold of money comes late, since its row is locked until the commit and all of an account's
     /// calls wait for it.
     pub(super) async fn insert(&self, tx: &Tx) -> Result<bool, DbErr> {
+        if self.asks_packages {
+            return self.clone().with_packages(tx).await?.write(tx).await;
+        }
+        self.write(tx).await
+    }
+
+    async fn write(&self, tx: &Tx) -> Result<bool, DbErr> {
         let texts: Vec<_> = self.texts.iter().map(|(id, text)| (*id, text.as_str())).collect();
         text_store::insert(tx, self.journal.account_id, &texts, self.now).await?;
         insert_messages(tx, &self.messages).await?;
@@ -163,9 +196,22 @@ impl Batch {
     }
 }
 
-/// What is held for a message.
+/// What is held of money for a message.
 fn held(message: &Message) -> Micros {
-    if message.charged_micros.is_none() { Micros(message.price_micros) } else { Micros::ZERO }
+    match (message.charged_micros, message.purse) {
+        (None, Purse::Money) => Micros(message.price_micros),
+        (None, Purse::Credit | Purse::Parts) | (Some(_), _) => Micros::ZERO,
+    }
+}
+
+fn want(message: &Message) -> Want<'_> {
+    Want {
+        digits: message.recipient.trim_start_matches('+'),
+        class: message.class,
+        parts: message.parts,
+        unit_price: PartPrice::from_nanos(message.unit_price_nanos).unwrap_or_default(),
+        price: held(message),
+    }
 }
 
 fn new_message(
@@ -214,6 +260,7 @@ fn new_message(
         created_at_ms: now,
         topic: item.topic,
         route_id: item.route_id,
+        granted_package_id: None,
     }
 }
 

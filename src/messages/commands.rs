@@ -16,6 +16,7 @@ use super::idempotency::{self, Claim};
 use super::opt_out;
 use super::store::{Changed, RELEASE_HOLD, cancelable_statuses, returning_changed};
 use crate::authz::Action;
+use crate::billing::packages::{self, Cover, Want};
 use crate::billing::{self, Journal, PriceTable, Terms};
 use crate::carriers::registry::SIMULATOR_CARRIER_ID;
 use crate::ctx::Ctx;
@@ -119,7 +120,7 @@ pub async fn send(
     let journal = Journal::of_money(account_id, terms.currency);
     let checked = check_items(ctx, account_id, &terms, tables, input.messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
-    let batch = Batch::new(ctx, journal, checked);
+    let batch = Batch::new(ctx, account_id, &terms, checked);
     let (batch, claim) = match store(ctx, batch, key, input_mac).await? {
         Stored::Claimed(batch, claim) => (batch, claim),
         Stored::Unaffordable(batch) => {
@@ -203,8 +204,9 @@ async fn store_affordable(
     let batch = &batch;
     ctx.db
         .write(|tx| async move {
+            let batch = batch.clone().with_packages(&tx).await?;
             let available = billing::available_locked(&tx, journal).await?;
-            let batch = batch.clone().within(available);
+            let batch = batch.within(available);
             let stored = serde_json::to_string(&batch.results).map_err(Failed::internal)?;
             let claim = claim(&tx, &batch, key, input_mac, &stored).await?;
             if matches!(claim, Claim::New) && !batch.insert(&tx).await? {
@@ -332,8 +334,10 @@ async fn approved_senders(
 /// What a message would take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Estimate {
-    /// What it costs, all parts.
+    /// What it costs of the account's money, all parts.
     pub price: Micros,
+    /// The package that would pay for it; none: money.
+    pub cover: Option<Cover>,
     /// E.164 with the plus sign.
     pub to: String,
     /// On the air.
@@ -353,7 +357,7 @@ pub struct Estimates {
     pub items: Vec<Result<Estimate, ItemError>>,
     /// What prices are in.
     pub currency: Currency,
-    /// Of all items that would be accepted, if the money reaches.
+    /// Of all items that would be accepted, if the money reaches, in money.
     pub total: Micros,
     /// What the account could hold now.
     pub available: Micros,
@@ -374,8 +378,10 @@ pub async fn estimate(
     let checked = check_items(ctx, account_id, &terms, tables, messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let available = billing::available(ctx, &terms, account_id).await?;
-    let estimate = |item: Checked| Estimate {
-        price: item.price,
+    let mut covers = covers(ctx, account_id, &terms, &checked).await?.into_iter();
+    let estimate = |item: Checked, cover: Option<Cover>| Estimate {
+        price: if cover.is_some() { Micros::ZERO } else { item.price },
+        cover,
         to: item.recipient.e164().to_owned(),
         encoding: item.encoding,
         national_language: item.national_language,
@@ -385,10 +391,33 @@ pub async fn estimate(
             Encoding::Ucs2 => offending_characters(item.text.as_str()),
         },
     };
-    let items: Vec<_> = checked.into_iter().map(|item| item.map(estimate)).collect();
+    let mut with_cover = |item: Checked| estimate(item, covers.next().flatten());
+    let items: Vec<_> = checked.into_iter().map(|item| item.map(&mut with_cover)).collect();
     let prices = items.iter().filter_map(|item| Some(item.as_ref().ok()?.price));
     let total = Micros::checked_sum(prices).ok_or_else(|| Failed::internal("beyond 64 bits"))?;
     Ok(Estimates { items, currency: terms.currency, total, available })
+}
+
+/// The packages that would pay for those that would be accepted, in their order.
+async fn covers(
+    ctx: &Ctx,
+    account_id: AccountId,
+    terms: &Terms,
+    checked: &[Result<Checked, ItemError>],
+) -> Result<Vec<Option<Cover>>, DbErr> {
+    if !terms.may_have_packages(ctx.clock.now()) {
+        return Ok(Vec::new());
+    }
+    let accepted = checked.iter().filter_map(|item| item.as_ref().ok());
+    let wants = accepted.map(|item| Want {
+        digits: item.recipient.digits(),
+        class: item.class,
+        parts: item.parts,
+        unit_price: item.unit_price,
+        price: item.price,
+    });
+    let wants: Vec<Want<'_>> = wants.collect();
+    packages::cover(ctx, Journal::of_money(account_id, terms.currency), &wants).await
 }
 
 /// What became of a wish to cancel one message.

@@ -53,6 +53,10 @@ pub enum CursorKind {
     Plans = 44,
     /// Invoices, newest first.
     Invoices = 45,
+    /// Packages on offer, newest first.
+    Packages = 46,
+    /// Packages of an account, newest first.
+    GrantedPackages = 47,
     /// Payments of an account, newest first.
     Payments = 30,
     /// Contacts, newest first.

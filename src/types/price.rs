@@ -38,6 +38,8 @@ pub enum InvalidPrice {
 impl PartPrice {
     /// Free.
     pub const FREE: Self = Self(0);
+    /// One: what a part costs where parts are counted.
+    pub const ONE: Self = Self(NANOS_PER_UNIT);
 
     /// What so many parts cost.
     pub const fn of_parts(self, parts: i16) -> Micros {

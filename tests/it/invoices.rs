@@ -81,6 +81,7 @@ impl Books {
         let amount = unit_price.of_parts(parts);
         let charge = &Charge {
             journal,
+            granted_package_id: None,
             country: country.to_owned(),
             class: MessageClass::Transactional,
             unit_price,

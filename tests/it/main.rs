@@ -39,6 +39,7 @@ mod messages_api;
 mod official_clients;
 mod operations;
 mod opt_out;
+mod packages;
 mod row_security;
 mod payment_flows;
 mod payments;

@@ -305,3 +305,49 @@ stored_enum! {
         Stale = 5,
     }
 }
+
+stored_enum! {
+    /// What a package holds.
+    PackageKind {
+        /// Parts of messages.
+        Parts = 0,
+        /// Credit in its currency.
+        Credit = 1,
+    }
+}
+
+stored_enum! {
+    /// What the validity of a package is counted in.
+    ValidityUnit {
+        /// Days of 24 hours.
+        Days = 0,
+        /// Months of the calendar.
+        Months = 1,
+    }
+}
+
+stored_enum! {
+    /// Where a granted package came from.
+    PackageSource {
+        /// The account bought it.
+        Purchase = 0,
+        /// A month of its plan includes it.
+        Plan = 1,
+        /// The operator gave it.
+        Operator = 2,
+    }
+}
+
+stored_enum! {
+    /// Where a granted package stands.
+    PackageState {
+        /// It pays for messages until it expires.
+        Active = 0,
+        /// Nothing is left of it.
+        UsedUp = 1,
+        /// It expired with something left.
+        Expired = 2,
+        /// The operator took it back.
+        Revoked = 3,
+    }
+}

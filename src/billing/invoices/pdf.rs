@@ -149,11 +149,12 @@ fn cells(line: invoice_line::Model) -> Cells {
         InvoiceLineKind::Messages => {
             let country = line.country.filter(|country| !country.is_empty());
             let class = line.class.map(|class| format!("{class:?}").to_lowercase());
-            format!(
+            let to = format!(
                 "Messages to {}, {}",
                 country.as_deref().unwrap_or("other destinations"),
                 class.unwrap_or_default()
-            )
+            );
+            if line.description.is_empty() { to } else { format!("{to}, {}", line.description) }
         }
         InvoiceLineKind::Item => line.description,
         InvoiceLineKind::Rounding => "Rounding".to_owned(),

@@ -123,8 +123,12 @@ pub(super) async fn last_line(tx: &Tx, row: &invoice::Model) -> Result<i32, DbEr
     Ok(last.unwrap_or_default())
 }
 
+/// What the lines of messages say that packages paid for.
+const PAID_BY_PACKAGES: &str = "paid by packages";
+
 /// Writes a line for each country, class and price of a month's messages, after line `last`, with
-/// what the ledger took for them; and says how many.
+/// what the ledger took for them in money; and says how many. What packages paid for stands on lines
+/// of its own, at a price of nothing.
 pub(super) async fn insert_message_lines(
     tx: &Tx,
     row: &invoice::Model,
@@ -134,13 +138,16 @@ pub(super) async fn insert_message_lines(
     let sql = "INSERT INTO invoice_line (account_id, invoice_id, number, kind, description, \
         country, class, unit_price_nanos, messages, quantity_micros, amount_micros) \
         SELECT account_id, $1, \
-        $2 + CAST(row_number() OVER (ORDER BY country, class, unit_price_nanos) AS INTEGER), \
-        0, '', country, class, unit_price_nanos, messages, parts * 1000000, amount \
-        FROM (SELECT account_id, country, class, unit_price_nanos, \
+        $2 + CAST(row_number() OVER (ORDER BY country, class, paid_by, price) AS INTEGER), \
+        0, paid_by, country, class, price, messages, parts * 1000000, amount \
+        FROM (SELECT account_id, country, class, paid_by, price, \
         CAST(SUM(messages) AS BIGINT) AS messages, CAST(SUM(parts) AS BIGINT) AS parts, \
-        CAST(SUM(amount_micros) AS BIGINT) AS amount FROM usage_day \
-        WHERE account_id = $3 AND currency = $4 AND purse = 0 AND day >= $5 AND day < $6 \
-        GROUP BY account_id, country, class, unit_price_nanos) AS used";
+        CAST(SUM(amount) AS BIGINT) AS amount FROM (SELECT account_id, country, class, messages, \
+        parts, CASE WHEN purse = 0 THEN '' ELSE $7 END AS paid_by, \
+        CASE WHEN purse = 0 THEN unit_price_nanos ELSE 0 END AS price, \
+        CASE WHEN purse = 0 THEN amount_micros ELSE 0 END AS amount FROM usage_day \
+        WHERE account_id = $3 AND currency IN ($4, 'XXX') AND day >= $5 AND day < $6) AS days \
+        GROUP BY account_id, country, class, paid_by, price) AS used";
     let values = [
         row.id.0.into(),
         last.into(),
@@ -148,6 +155,7 @@ pub(super) async fn insert_message_lines(
         row.currency.clone().into(),
         month.first_day().into(),
         month.next().first_day().into(),
+        PAID_BY_PACKAGES.into(),
     ];
     let statement = Statement::from_sql_and_values(tx.store().backend(), sql, values);
     Ok(tx.execute_raw(statement).await?.rows_affected())

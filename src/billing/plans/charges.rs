@@ -1,8 +1,8 @@
 //! Charging the months of plans: at once where an account is subscribed, then by a periodic job.
 
-use chrono::{DateTime, Months};
+use chrono::DateTime;
 use entity::enums::{BookKind, TransferCode};
-use entity::ids::AccountId;
+use entity::ids::{AccountId, GrantedPackageId};
 use entity::subscription::{Column, Entity, Model};
 use entity::time::UnixMillis;
 use entity::{ledger_transfer, plan};
@@ -15,9 +15,11 @@ use crate::authz::Action;
 use crate::billing::charging::available_locked;
 use crate::billing::ledger::post;
 use crate::billing::model::{Journal, NewTransfer};
+use crate::billing::packages::{self, Included};
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::error::{Error, Failed};
+use crate::events::{self, NewEvent, Topic};
 use crate::types::money::Micros;
 
 /// Accounts of one look at what is due.
@@ -50,8 +52,12 @@ pub async fn charge_due(ctx: &Ctx) -> Result<u64, Failed> {
         let mut failure = None;
         for account_id in due {
             // What goes wrong with one account is no other's trouble.
-            match ctx.db.write(|tx| async move { charge(ctx, &tx, account_id).await }).await {
-                Ok(_) => charged += 1,
+            let ids = &draw_ids(ctx);
+            match ctx.db.write(|tx| async move { charge(ctx, &tx, account_id, ids).await }).await {
+                Ok(_) => {
+                    charged += 1;
+                    ctx.doorbell.ring(Topic::Events(account_id));
+                }
                 Err(failed) => failure = Some(failed),
             }
         }
@@ -63,12 +69,19 @@ pub async fn charge_due(ctx: &Ctx) -> Result<u64, Failed> {
     }
 }
 
-/// Charges the months of one account that are due, as far as the money reaches, and returns its
-/// subscription as it is then.
+/// Ids for the packages that the months of one transaction include, drawn before it.
+pub(super) fn draw_ids(ctx: &Ctx) -> Vec<GrantedPackageId> {
+    (0..MONTHS_MAX).map(|_| ctx.ids.next()).collect()
+}
+
+/// Charges the months of one account that are due, as far as the money reaches, with the packages
+/// that they include, and returns its subscription as it is then. It appends to the event log, so it
+/// is called last in a transaction.
 pub(super) async fn charge(
     ctx: &Ctx,
     tx: &Tx,
     account_id: AccountId,
+    ids: &[GrantedPackageId],
 ) -> Result<Option<Model>, Failed> {
     let now = ctx.clock.now();
     let row = Entity::find_by_id(account_id).lock_exclusive().one(&**tx).await?;
@@ -78,10 +91,15 @@ pub(super) async fn charge(
     }
     let plan = plan::Entity::find_by_id(row.plan_id).one(&**tx).await?;
     let plan = plan.ok_or_else(|| Failed::internal("a subscription without its plan"))?;
-    let first = row.next_month;
-    let mut reaches = true;
-    while reaches && begins_at(&row) <= now && row.next_month < first + MONTHS_MAX {
-        reaches = charge_month(ctx, tx, &row, &plan).await?;
+    let months = Months { ctx, tx, plan: &plan, money: money_of(ctx, tx, &row, &plan).await? };
+    let mut news = Vec::new();
+    let (mut reaches, mut ids) = (true, ids.iter());
+    while reaches && begins_at(&row) <= now {
+        let Some(id) = ids.next() else { break };
+        reaches = months.charge(&row).await?;
+        if reaches {
+            news.extend(months.include(&row, *id).await?);
+        }
         row.next_month += i32::from(reaches);
     }
     if reaches {
@@ -94,7 +112,19 @@ pub(super) async fn charge(
         tracing::warn!(account.id = %account_id, plan.id = %plan.id,
             "an account's money does not reach to a month of its plan; tried again in a day");
     }
-    Ok(Some(update(tx, row).await?))
+    let row = update(tx, row).await?;
+    events::append(tx, news).await?;
+    Ok(Some(row))
+}
+
+/// The journal that the plan's months are charged to. Where they include a package, the account's
+/// purses are locked from the first on.
+async fn money_of(ctx: &Ctx, tx: &Tx, row: &Model, plan: &plan::Model) -> Result<Journal, Failed> {
+    if plan.package_id.is_some() {
+        return packages::lock_account(ctx, tx, row.account_id).await;
+    }
+    let currency = plan.currency.parse().map_err(Failed::internal)?;
+    Ok(Journal::of_money(row.account_id, currency))
 }
 
 async fn update(tx: &Tx, row: Model) -> Result<Model, DbErr> {
@@ -107,32 +137,52 @@ async fn update(tx: &Tx, row: Model) -> Result<Model, DbErr> {
     row.update(&**tx).await
 }
 
-/// Charges the next month, if the money reaches. Whoever had the same plan from the same day on before
-/// has paid for the month.
-async fn charge_month(ctx: &Ctx, tx: &Tx, row: &Model, plan: &plan::Model) -> Result<bool, Failed> {
-    let price = Micros(plan.monthly_price_micros);
-    if price == Micros::ZERO {
-        return Ok(true);
+/// Charging months of a plan.
+struct Months<'a> {
+    ctx: &'a Ctx,
+    tx: &'a Tx,
+    plan: &'a plan::Model,
+    money: Journal,
+}
+
+impl Months<'_> {
+    /// Charges the next month, if the money reaches. Whoever had the same plan from the same day on
+    /// before has paid for the month.
+    async fn charge(&self, row: &Model) -> Result<bool, Failed> {
+        let (tx, plan) = (self.tx, self.plan);
+        let price = Micros(plan.monthly_price_micros);
+        let key = self.key(row);
+        if price == Micros::ZERO || is_posted(tx, row.account_id, &key).await? {
+            return Ok(true);
+        }
+        if available_locked(tx, self.money).await? < price {
+            return Ok(false);
+        }
+        let (from, to) = (BookKind::Customer, BookKind::OtherRevenue);
+        let transfer =
+            NewTransfer::between(self.money, TransferCode::Subscription, from, to, price)
+                .at(begins_at(row))
+                .about(plan.id.0)
+                .keyed(key);
+        let now = self.ctx.clock.now();
+        match post(tx, &self.ctx.master_key, now, vec![transfer]).await {
+            Ok(_) => Ok(true),
+            Err(Error::Rejected(fault)) => Err(Failed::internal(fault)),
+            Err(Error::Failed(failed)) => Err(failed),
+        }
     }
-    let begins_at = begins_at(row);
-    let key = format!("plan/{}/{}", plan.id, day_of(begins_at));
-    if is_posted(tx, row.account_id, &key).await? {
-        return Ok(true);
+
+    /// Grants what the next month includes, and returns what is to be told.
+    async fn include(&self, row: &Model, id: GrantedPackageId) -> Result<Option<NewEvent>, Failed> {
+        let Some(package_id) = self.plan.package_id else { return Ok(None) };
+        let (key, from) = (&self.key(row), begins_at(row));
+        let included = Included { id, money: self.money, package_id, key, from };
+        packages::include(self.ctx, self.tx, included).await
     }
-    let currency = plan.currency.parse().map_err(Failed::internal)?;
-    let journal = Journal::of_money(row.account_id, currency);
-    if available_locked(tx, journal).await? < price {
-        return Ok(false);
-    }
-    let (from, to) = (BookKind::Customer, BookKind::OtherRevenue);
-    let transfer = NewTransfer::between(journal, TransferCode::Subscription, from, to, price)
-        .at(begins_at)
-        .about(plan.id.0)
-        .keyed(key);
-    match post(tx, &ctx.master_key, ctx.clock.now(), vec![transfer]).await {
-        Ok(_) => Ok(true),
-        Err(Error::Rejected(fault)) => Err(Failed::internal(fault)),
-        Err(Error::Failed(failed)) => Err(failed),
+
+    /// Names the plan and the day on which the next month begins.
+    fn key(&self, row: &Model) -> String {
+        format!("plan/{}/{}", self.plan.id, day_of(begins_at(row)))
     }
 }
 
@@ -152,9 +202,9 @@ fn begins_at(row: &Model) -> UnixMillis {
 }
 
 /// The same day and time so many months later, or the last day of a month that has no such day.
-fn month_after(start: UnixMillis, months: i32) -> UnixMillis {
+pub(in crate::billing) fn month_after(start: UnixMillis, months: i32) -> UnixMillis {
     let time = DateTime::from_timestamp_millis(start.0).unwrap_or_default();
-    let later = time.checked_add_months(Months::new(months.unsigned_abs()));
+    let later = time.checked_add_months(chrono::Months::new(months.unsigned_abs()));
     UnixMillis(later.unwrap_or(DateTime::<chrono::Utc>::MAX_UTC).timestamp_millis())
 }
 

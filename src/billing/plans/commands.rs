@@ -1,8 +1,8 @@
 //! Making, changing and removing plans.
 
-use entity::ids::{PlanId, RateCardId};
+use entity::ids::{PackageId, PlanId, RateCardId};
 use entity::plan::{ActiveModel, Entity, Model};
-use entity::rate_card;
+use entity::{package, rate_card};
 use sea_orm::{
     ActiveModelTrait, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QuerySelect, Set,
     Unchanged,
@@ -26,6 +26,8 @@ pub struct NewPlan {
     pub monthly_price: Micros,
     /// What accounts with the plan pay for parts; none: their currency's default card.
     pub rate_card_id: Option<RateCardId>,
+    /// Granted with each month; none: nothing.
+    pub package_id: Option<PackageId>,
 }
 
 /// What of a plan is to change; what is absent stays.
@@ -55,6 +57,12 @@ pub enum CreatePlanRejection {
     /// The card's prices are in another currency.
     #[error("the rate card is in another currency than the plan")]
     OtherCurrency,
+    /// There is no such package on offer.
+    #[error("there is no such package on offer")]
+    NoSuchPackage,
+    /// The package is in another currency.
+    #[error("the package is in another currency than the plan")]
+    PackageInOtherCurrency,
     /// There are [`PLANS_MAX`].
     #[error("there are as many plans as there may be: {PLANS_MAX}")]
     TooMany,
@@ -108,6 +116,7 @@ pub async fn create(ctx: &Ctx, new: NewPlan) -> Result<Model, Error<CreatePlanRe
         version: 1,
         created_at_ms: now,
         updated_at_ms: now,
+        package_id: new.package_id,
     };
     let created = ctx
         .db
@@ -117,6 +126,14 @@ pub async fn create(ctx: &Ctx, new: NewPlan) -> Result<Model, Error<CreatePlanRe
                 let card = card.ok_or(Error::Rejected(CreatePlanRejection::NoSuchCard))?;
                 if card.currency != row.currency {
                     return Err(Error::Rejected(CreatePlanRejection::OtherCurrency));
+                }
+            }
+            if let Some(id) = row.package_id {
+                let package = package::Entity::find_by_id(id).one(&*tx).await?;
+                let package = package.filter(|package| package.archived_at_ms.is_none());
+                let package = package.ok_or(Error::Rejected(CreatePlanRejection::NoSuchPackage))?;
+                if package.currency != row.currency {
+                    return Err(Error::Rejected(CreatePlanRejection::PackageInOtherCurrency));
                 }
             }
             if Entity::find().count(&*tx).await? >= PLANS_MAX {

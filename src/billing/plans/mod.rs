@@ -5,6 +5,8 @@
 //! - A month is charged once, in advance, from the money or credit that is there: the transfer's key
 //!   names the plan and the day on which the month began. Months that were missed are made up for in
 //!   their order.
+//! - A plan may include a package: it is granted with each month, once, and its time counts from the
+//!   day on which the month began. What would be over already is not granted any more.
 //! - What the money does not reach to is tried again each day, and the subscription says since when.
 //!   Nothing else happens to the account.
 
@@ -14,6 +16,7 @@ mod queries;
 mod subscriptions;
 
 pub use charges::charge_due;
+pub(in crate::billing) use charges::month_after;
 pub use commands::{
     ChangePlanRejection, CreatePlanRejection, DeletePlanRejection, NewPlan, PlanChange, change,
     create, delete,

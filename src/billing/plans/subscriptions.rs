@@ -1,17 +1,18 @@
 //! Giving accounts a plan, and taking it back.
 
-use entity::ids::{AccountId, PlanId, RateCardId};
+use entity::ids::{AccountId, GrantedPackageId, PlanId, RateCardId};
 use entity::subscription::{Entity, Model};
 use entity::{account, billing_account, plan};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 
-use super::charges::charge;
+use super::charges::{charge, draw_ids};
 use crate::authz::Action;
 use crate::billing::commands::settle_terms;
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::error::{Error, Failed};
+use crate::events::Topic;
 
 /// Why an account was not subscribed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +50,11 @@ pub async fn subscribe(
     plan_id: PlanId,
 ) -> Result<Model, Error<SubscribeRejection>> {
     ctx.actor.require(Action::ManagePrices)?;
-    ctx.db.write(|tx| async move { write(ctx, &tx, account_id, plan_id).await }).await
+    let ids = &draw_ids(ctx);
+    let row =
+        ctx.db.write(|tx| async move { write(ctx, &tx, account_id, plan_id, ids).await }).await?;
+    ctx.doorbell.ring(Topic::Events(account_id));
+    Ok(row)
 }
 
 async fn write(
@@ -57,6 +62,7 @@ async fn write(
     tx: &Tx,
     account_id: AccountId,
     plan_id: PlanId,
+    ids: &[GrantedPackageId],
 ) -> Result<Model, Error<SubscribeRejection>> {
     let rejected = |rejection| Err(Error::Rejected(rejection));
     if account::Entity::find_by_id(account_id).one(&**tx).await?.is_none() {
@@ -82,13 +88,13 @@ async fn write(
     let keep = OnConflict::column(entity::subscription::Column::AccountId).do_nothing().to_owned();
     let insert = Entity::insert(new.into_active_model()).on_conflict(keep);
     let inserted = insert.exec_without_returning(&**tx).await?;
-    let found = charge(ctx, tx, account_id).await?;
+    if let (1, Some(card)) = (inserted, plan.rate_card_id) {
+        set_card(ctx, tx, account_id, Some(card), None).await?;
+    }
+    let found = charge(ctx, tx, account_id, ids).await?;
     let found = found.ok_or_else(|| Failed::internal("a subscription vanished"))?;
     if found.plan_id != plan_id {
         return rejected(SubscribeRejection::AlreadySubscribed);
-    }
-    if let (1, Some(card)) = (inserted, plan.rate_card_id) {
-        set_card(ctx, tx, account_id, Some(card), None).await?;
     }
     Ok(found)
 }

@@ -247,11 +247,13 @@ async fn write_assignment(
             version: 1,
             created_at_ms: now,
             updated_at_ms: now,
+            packages_until_ms: None,
         };
         let insert = billing_account::Entity::insert(row.clone().into_active_model());
         insert.exec_without_returning(&**tx).await?;
         let terms = row.terms;
-        return Ok(Terms { currency, terms, rate_card_id: card, suspended_at: None });
+        let (suspended_at, packages_until) = (None, None);
+        return Ok(Terms { currency, terms, rate_card_id: card, suspended_at, packages_until });
     };
     let currency: Currency = found.currency.parse().map_err(Failed::internal)?;
     if card_currency.is_some_and(|wanted| wanted != currency) {
@@ -267,8 +269,13 @@ async fn write_assignment(
         };
         billing_account::Entity::update(row).exec(&**tx).await?;
     }
-    let suspended_at = found.suspended_at_ms;
-    Ok(Terms { currency, terms: found.terms, rate_card_id: card, suspended_at })
+    Ok(Terms {
+        currency,
+        terms: found.terms,
+        rate_card_id: card,
+        suspended_at: found.suspended_at_ms,
+        packages_until: found.packages_until_ms,
+    })
 }
 
 /// A card with an id of its own.

@@ -21,6 +21,7 @@ pub use commands::{
 };
 pub use import::{ImportRejection, Imported, Present, Target, import, import_text};
 pub use model::{NewRate, Prefix, RateFault, RateKey};
+pub(in crate::billing) use price_list::Lines;
 pub use price_list::{
     FAULTS_SHOWN_MAX, FaultyLines, LINES_MAX, LineFault, PriceListFault, read as read_price_list,
 };

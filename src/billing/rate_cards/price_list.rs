@@ -98,7 +98,7 @@ enum FieldFault {
 /// # Errors
 /// [`PriceListFault`].
 pub fn read(list: impl BufRead, now: UnixMillis) -> Result<Vec<NewRate>, PriceListFault> {
-    let mut lines = Lines { list, number: 0, buffer: Vec::new() };
+    let mut lines = Lines::new(list);
     let columns = lines.next_record()?.and_then(|names| Columns::find(&names));
     let columns = columns.ok_or(PriceListFault::Columns)?;
     let mut rates = Vec::new();
@@ -127,7 +127,7 @@ pub fn read(list: impl BufRead, now: UnixMillis) -> Result<Vec<NewRate>, PriceLi
 
 /// The lines of a list, each a record. The parser is given one line at a time: by itself it would
 /// count an unclosed quote's lines as one, and those of CRLF otherwise than editors do.
-struct Lines<R> {
+pub(in crate::billing) struct Lines<R> {
     list: R,
     /// Of the line that was read last, from 1.
     number: usize,
@@ -135,8 +135,17 @@ struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
+    pub(in crate::billing) const fn new(list: R) -> Self {
+        Self { list, number: 0, buffer: Vec::new() }
+    }
+
+    /// The number of the line that was read last, from 1.
+    pub(in crate::billing) const fn number(&self) -> usize {
+        self.number
+    }
+
     /// The next line that is not blank.
-    fn next_record(&mut self) -> Result<Option<ByteRecord>, PriceListFault> {
+    pub(in crate::billing) fn next_record(&mut self) -> Result<Option<ByteRecord>, PriceListFault> {
         loop {
             self.buffer.clear();
             let mut line = (&mut self.list).take(LINE_BYTES_MAX as u64 + 1);

@@ -41,7 +41,8 @@ impl InvoiceLine {
         self.0.kind.into()
     }
 
-    /// What the operator wrote; null for messages and rounding.
+    /// What the operator wrote; of messages that packages paid for, at a price of nothing: `paid by
+    /// packages`. Null for other messages and rounding.
     async fn description(&self) -> Option<&str> {
         Some(self.0.description.as_str()).filter(|text| !text.is_empty())
     }

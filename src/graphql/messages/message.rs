@@ -16,6 +16,7 @@ use crate::graphql::errors::Answer;
 use crate::graphql::ids::show_id;
 use crate::graphql::loaders::{MessageRow, Submissions, Text, Timeline, load};
 use crate::graphql::money::Money;
+use crate::graphql::packages::PackageUse;
 use crate::graphql::scalars::{DateTime, PhoneNumber};
 
 /// Events of one message that are shown: six attempts make less than half of it.
@@ -149,17 +150,26 @@ impl Message {
         Ok(self.row(context).await?.is_test)
     }
 
-    /// What all its parts cost, as priced when it was accepted; held until `charged` is known.
+    /// What all its parts cost, as priced when it was accepted; held until `charged` is known. Zero
+    /// where a package pays.
     async fn price(&self, context: &Context<'_>) -> Answer<Money> {
         let row = self.row(context).await?;
-        Money::stored(row.price_micros, &row.currency)
+        Money::stored(in_money(row, row.price_micros), &row.currency)
     }
 
-    /// What was charged for it: the price of the parts that a carrier took, zero if it never left.
-    /// Null while the price is held, and for an `UNKNOWN` message as long as a late receipt may tell.
+    /// What was charged for it: the price of the parts that a carrier took, zero if it never left or a
+    /// package paid. Null while the price is held, and for an `UNKNOWN` message as long as a late
+    /// receipt may tell.
     async fn charged(&self, context: &Context<'_>) -> Answer<Option<Money>> {
         let row = self.row(context).await?;
-        row.charged_micros.map(|amount| Money::stored(amount, &row.currency)).transpose()
+        let charged = row.charged_micros.map(|amount| in_money(row, amount));
+        charged.map(|amount| Money::stored(amount, &row.currency)).transpose()
+    }
+
+    /// What of a package pays for it: promised until `charged` is known, then what was taken. Null if
+    /// money pays.
+    async fn package_use(&self, context: &Context<'_>) -> Answer<Option<PackageUse>> {
+        PackageUse::of_message(self.row(context).await?)
     }
 
     /// When it was accepted.
@@ -282,6 +292,11 @@ pub struct MessagePart {
     carrier_message_id: Option<String>,
     /// What went wrong; null if nothing did.
     error: Option<MessageError>,
+}
+
+/// What of an amount is money.
+fn in_money(row: &Model, amount: i64) -> i64 {
+    if row.purse == enums::Purse::Money { amount } else { 0 }
 }
 
 /// The attempts that are recorded, and the last one, which the message's row alone may tell of.

@@ -2,6 +2,8 @@
 
 /// Enums, and what they are inside.
 pub mod enums;
+/// What a message would take.
+mod estimate;
 /// The event interface and its kinds.
 pub mod events;
 /// Messages from phones.

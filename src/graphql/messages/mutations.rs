@@ -4,18 +4,18 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::ids::MessageId;
 
 use super::Message;
-use super::enums::{Encoding, MessageClass, NationalLanguage};
+use super::enums::MessageClass;
+use super::estimate::MessageEstimate;
 use crate::billing::Prices;
 use crate::error::Failed;
 use crate::graphql::call;
 use crate::graphql::errors::{Answer, user_error, value_or_rejection};
 use crate::graphql::ids::parse_id;
 use crate::graphql::money::Money;
-use crate::graphql::scalars::{DateTime, PhoneNumber};
-use crate::messages::commands::{self, BATCH_MAX, BatchRejection, CancelResult, Estimate, Tables};
+use crate::graphql::scalars::DateTime;
+use crate::messages::commands::{self, BATCH_MAX, BatchRejection, CancelResult, Tables};
 use crate::messages::{ItemError, ItemErrorCode, NewMessage};
 use crate::routing::Routes;
-use crate::types::money::Currency;
 
 /// The version of a message that was just accepted.
 const FIRST_VERSION: i32 = 1;
@@ -214,43 +214,6 @@ pub struct EstimateMessageResult {
     estimate: Option<MessageEstimate>,
     /// Why it would be refused; null if it would be accepted.
     error: Option<SendMessageError>,
-}
-
-/// What a message would take.
-#[derive(SimpleObject)]
-pub struct MessageEstimate {
-    /// The recipient as it would be stored.
-    to: PhoneNumber,
-    /// How its text would be encoded on the air.
-    encoding: Encoding,
-    /// The language whose shift tables it would be written with: where the recipient's route
-    /// allows them, and a text beyond the default alphabet makes fewer parts by them than by
-    /// `UCS2`. Null otherwise.
-    national_language: Option<NationalLanguage>,
-    /// Into how many parts it would be cut, 1 to 10.
-    parts: i32,
-    /// What it would cost, all parts; nothing under a test key.
-    price: Money,
-    /// The characters that are not in the default GSM alphabet and so force `UCS2`, each once, at
-    /// most 20; none with `GSM7`.
-    offending_characters: Vec<String>,
-}
-
-impl MessageEstimate {
-    fn new(estimate: Estimate, currency: Currency) -> Self {
-        Self {
-            to: PhoneNumber(estimate.to),
-            encoding: estimate.encoding.into(),
-            national_language: estimate.national_language.map(Into::into),
-            parts: estimate.parts.into(),
-            price: Money::new(estimate.price, currency),
-            offending_characters: estimate
-                .offending_characters
-                .into_iter()
-                .map(String::from)
-                .collect(),
-        }
-    }
 }
 
 user_error! {

@@ -14,8 +14,9 @@ use super::call;
 use super::connection::{Connection, PageArguments, cost, wants_total_count};
 use super::errors::Answer;
 use super::ids::show_id;
-use super::loaders::{RateCardRow, load};
+use super::loaders::{IncludedPackage, RateCardRow, load};
 use super::money::Money;
+use super::packages::Package;
 use super::rate_cards::RateCard;
 use super::scalars::{Cursor, DateTime};
 use crate::billing::Whose;
@@ -50,6 +51,12 @@ impl Plan {
     async fn rate_card(&self, context: &Context<'_>) -> Answer<Option<RateCard>> {
         let Some(id) = self.0.rate_card_id else { return Ok(None) };
         Ok(load(context, RateCardRow(id)).await?.map(RateCard))
+    }
+
+    /// The package that is granted with each month; null: none.
+    async fn package(&self, context: &Context<'_>) -> Answer<Option<Package>> {
+        let Some(id) = self.0.package_id else { return Ok(None) };
+        Ok(load(context, IncludedPackage(id)).await?.map(Package))
     }
 
     /// Grows by one with every change: drop what is older than what you have.

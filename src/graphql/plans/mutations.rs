@@ -26,6 +26,9 @@ pub struct CreatePlanInput {
     /// The rate card that accounts with the plan are given, `rate_…`, in the same currency; null or
     /// absent: none of its own.
     pub rate_card_id: Option<ID>,
+    /// The package that is granted with each month, `pack_…`, on offer and in the same currency; null
+    /// or absent: none.
+    pub package_id: Option<ID>,
 }
 
 /// What `createPlan` answers.
@@ -52,6 +55,10 @@ user_error! {
         RateCardNotFound,
         /// The rate card is in another currency.
         OtherCurrency,
+        /// There is no such package on offer.
+        PackageNotFound,
+        /// The package is in another currency.
+        PackageInOtherCurrency,
         /// There are as many plans as there may be: 1,000.
         TooManyPlans,
     }
@@ -199,6 +206,7 @@ impl PlansMutation {
             currency: input.currency.0,
             monthly_price: input.monthly_price.0,
             rate_card_id: input.rate_card_id.as_ref().map(parse_id).transpose()?,
+            package_id: input.package_id.as_ref().map(parse_id).transpose()?,
         };
         Ok(match value_or_rejection(plans::create(call(context)?, new).await)? {
             Ok(row) => CreatePlanPayload { plan: Some(Plan(row)), user_errors: Vec::new() },
@@ -301,6 +309,10 @@ fn create_error(rejection: CreatePlanRejection) -> CreatePlanError {
         CreatePlanRejection::InvalidPrice => (Code::InvalidPrice, &["monthlyPrice"]),
         CreatePlanRejection::NoSuchCard => (Code::RateCardNotFound, &["rateCardId"]),
         CreatePlanRejection::OtherCurrency => (Code::OtherCurrency, &["rateCardId"]),
+        CreatePlanRejection::NoSuchPackage => (Code::PackageNotFound, &["packageId"]),
+        CreatePlanRejection::PackageInOtherCurrency => {
+            (Code::PackageInOtherCurrency, &["packageId"])
+        }
         CreatePlanRejection::TooMany => (Code::TooManyPlans, &[]),
     };
     CreatePlanError::new(code, path, rejection)

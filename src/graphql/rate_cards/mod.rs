@@ -10,7 +10,7 @@ pub use mutations::{
     AssignRateCardError, CreateRateCardError, DeleteRateCardError, RateCardsMutation,
     UpdateRateCardError,
 };
-pub use rates::{ImportRatesError, RatesMutation, RemoveRatesError, SetRatesError};
+pub use rates::{FaultyLine, ImportRatesError, RatesMutation, RemoveRatesError, SetRatesError};
 
 use super::billing::BillingTerms;
 use super::call;

@@ -128,13 +128,19 @@ pub struct ImportRatesInput {
     pub replace: Option<bool>,
 }
 
-/// A line of a price list that is not a rate.
+/// A line of a list that cannot be read as what the list is of.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct FaultyLine {
     /// Its number, from 1.
     line: i32,
     /// What is wrong with it, for a person to read.
     reason: String,
+}
+
+impl From<LineFault> for FaultyLine {
+    fn from(LineFault { line, reason }: LineFault) -> Self {
+        Self { line: i32::try_from(line).unwrap_or(i32::MAX), reason }
+    }
 }
 
 /// What `importRates` answers.
@@ -322,14 +328,10 @@ fn import_payload(outcome: Result<Imported, ImportRejection>) -> ImportRatesPayl
         ImportRejection::List(PriceListFault::Lines(faults)) => faults.first,
         _ => Vec::new(),
     };
-    let shown = |LineFault { line, reason }| FaultyLine {
-        line: i32::try_from(line).unwrap_or(i32::MAX),
-        reason,
-    };
     ImportRatesPayload {
         rate_card: None,
         imported_count: 0,
-        faulty_lines: faulty_lines.into_iter().map(shown).collect(),
+        faulty_lines: faulty_lines.into_iter().map(Into::into).collect(),
         user_errors,
     }
 }

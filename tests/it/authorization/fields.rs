@@ -30,6 +30,8 @@ pub enum Kind {
     Sender,
     Carrier,
     Plan,
+    Package,
+    GrantedPackage,
     RateCard,
     VoucherBatch,
     Route,
@@ -114,6 +116,9 @@ pub const FIELDS: &[Field] = &[
     unnamed("Query.rateCards", To(ManagePrices), "{ rateCards { nodes { id } } }"),
     unnamed("Query.plans", To(ManagePrices), "{ plans { nodes { id } } }"),
     unnamed("Query.planSubscription", To(ReadBilling), "{ planSubscription { startedAt } }"),
+    unnamed("Query.packages", To(ReadBilling), "{ packages { nodes { id } } }"),
+    unnamed("Query.packageCatalog", To(ManagePrices), "{ packageCatalog { nodes { id } } }"),
+    unnamed("Query.grantedPackages", To(ReadBilling), "{ grantedPackages { nodes { id } } }"),
     unnamed("Query.voucherBatches", To(ManagePrices), "{ voucherBatches { nodes { id } } }"),
     unnamed("Query.ledgerEntries", To(ReadBilling), "{ ledgerEntries { nodes { id } } }"),
     unnamed(
@@ -691,6 +696,51 @@ pub const FIELDS: &[Field] = &[
         "mutation($id: ID!) { unsubscribeAccount(input: { accountId: $id }) { userErrors { code } } }",
     ),
     unnamed(
+        "Mutation.createPackage",
+        To(ManagePrices),
+        "mutation { createPackage(input: { name: \"\", currency: \"USD\", price: \"1\", parts: 1,
+            validFor: { unit: DAYS, count: 1 } }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.updatePackage",
+        To(ManagePrices),
+        Kind::Package,
+        "mutation($id: ID!) { updatePackage(input: { packageId: $id, price: \"-1\" }) {
+            userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.importPackages",
+        To(ManagePrices),
+        "mutation { importPackages(input: { csv: \"\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.grantPackage",
+        To(ManagePrices),
+        Kind::Package,
+        "mutation($id: ID!) { grantPackage(input: { idempotencyKey: \"\", packageId: $id,
+            accountId: \"acct_00000000000000000000000000\" }) { userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.buyPackage",
+        To(Pay),
+        Kind::Package,
+        "mutation($id: ID!) { buyPackage(input: { idempotencyKey: \"\", packageId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.revokePackage",
+        To(ManagePrices),
+        Kind::GrantedPackage,
+        "mutation($id: ID!) { revokePackage(input: { grantedPackageId: $id, refund: \"-1\" }) {
+            userErrors { code } } }",
+    ),
+    of_platform(
+        "Mutation.archivePackage",
+        To(ManagePrices),
+        Kind::Package,
+        "mutation($id: ID!) { archivePackage(input: { packageId: $id }) { userErrors { code } } }",
+    ),
+    unnamed(
         "Mutation.createVouchers",
         To(ManagePrices),
         "mutation { createVouchers(input: { count: 0, amount: \"1\", currency: \"USD\",
@@ -836,6 +886,12 @@ pub const NODES: &[NodeKind] = &[
     NodeKind { outside: Some(DecideSenders), ..inside("Sender", Kind::Sender, ReadSenders) },
     NodeKind { outside: Some(ReadCarriers), ..inside("Carrier", Kind::Carrier, ReadCarriers) },
     NodeKind { outside: Some(ManagePrices), ..inside("Plan", Kind::Plan, ManagePrices) },
+    // On offer to every account of its currency.
+    NodeKind { outside: Some(ReadBilling), ..inside("Package", Kind::Package, ReadBilling) },
+    NodeKind {
+        outside: Some(ReadAllBilling),
+        ..inside("GrantedPackage", Kind::GrantedPackage, ReadBilling)
+    },
     NodeKind { outside: Some(ManagePrices), ..inside("RateCard", Kind::RateCard, ManagePrices) },
     NodeKind {
         outside: Some(ManagePrices),

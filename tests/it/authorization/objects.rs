@@ -10,6 +10,7 @@ use entity::ids::{AccountId, PaymentId};
 use entity::{inbound_message, payment, payment_method, reconciliation_report, webhook_event};
 use heliograph::authz::{Actor, Scope};
 use heliograph::billing::invoices::{self, NewLine, NewTaxRate};
+use heliograph::billing::packages;
 use heliograph::billing::plans::{self, NewPlan};
 use heliograph::billing::rate_cards::{self, NewRateCard};
 use heliograph::billing::vouchers::{self, NewVouchers};
@@ -35,6 +36,7 @@ use uuid::Uuid;
 use super::callers::{Caller, Who};
 use super::fields::{Field, Kind, Reach};
 use crate::identity::{EMAIL, PASSWORD, log_in, secret, sign_up};
+use crate::packages::of_parts;
 use crate::payment_flows::world::add_stripe;
 use crate::support::Served;
 
@@ -79,8 +81,11 @@ impl Objects {
             currency: "USD".parse().unwrap(),
             monthly_price: Micros(1),
             rate_card_id: None,
+            package_id: None,
         };
         let plan = plans::create(&operator, new).await.unwrap();
+        let package = packages::create(&operator, of_parts("Package", 1)).await.unwrap();
+        let granted = packages::grant(&operator, account_id, package.id, "k").await.unwrap();
         let new = NewVouchers {
             count: 1,
             amount: Micros(1),
@@ -109,6 +114,8 @@ impl Objects {
             (Kind::Carrier, carrier.id.to_string()),
             (Kind::VoucherBatch, vouchers.batch_id.to_string()),
             (Kind::Plan, plan.id.to_string()),
+            (Kind::Package, package.id.to_string()),
+            (Kind::GrantedPackage, granted.row.id.to_string()),
             (Kind::RateCard, rate_card.id.to_string()),
             (Kind::Route, route.id.to_string()),
             (Kind::Message, message),

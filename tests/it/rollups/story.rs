@@ -154,6 +154,7 @@ impl Told {
             error_code: error.map(str::to_owned),
             created_at_ms: self.accepted_at,
             route_id: self.route_id,
+            granted_package_id: None,
             topic: None,
         }
     }

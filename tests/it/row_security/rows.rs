@@ -70,6 +70,9 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO voucher VALUES ('\\x{hex}', '{a}', '{a}', 'k', 0)",
     "INSERT INTO voucher_throttle VALUES ('{a}', 0, 0, 0)",
     "INSERT INTO plan VALUES ('{a}', '{a}', 'USD', 0, NULL, 1, 0, 0)",
+    "INSERT INTO package VALUES ('{a}', '{a}', 'USD', 0, 0, 1000000, 0, 1, '', 7, NULL, 1, 0, 0)",
+    "INSERT INTO granted_package VALUES ('{a}', '{a}', '{a}', 0, 'k', 0, 'USD', 1000000, 0, 0, 0, 0, \
+     '', 7, 0, 0, NULL, 0)",
     "INSERT INTO subscription VALUES ('{a}', '{a}', 0, 0, 0, NULL)",
     "INSERT INTO processor_endpoint VALUES ('{a}', 0, '{simple}', '', NULL, NULL, NULL, true, 0, 1, \
      0, 0, NULL)",
