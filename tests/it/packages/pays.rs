@@ -224,16 +224,16 @@ both_stores! {
         house.hand.advance(Duration::from_secs(31 * 24 * 3_600));
         let made = heliograph::billing::invoices::make_monthly(&house.system()).await.unwrap();
         assert_eq!(made, 1);
-        let document = "{ invoices { nodes { total { amount } lines { \
-            description unitPrice quantity amount { amount } } } } }";
+        let document = "{ invoices(first: 1) { nodes { total lines(first: 5) { \
+            description unitPrice quantity amount } } } }";
         let invoices = api.data(&owner, document, json!({})).await;
         let statement = &invoices["invoices"]["nodes"][0];
-        assert_eq!(statement["total"]["amount"], "0.01");
+        assert_eq!(statement["total"], "0.01");
         assert_eq!(statement["lines"], json!([
             { "description": null, "unitPrice": "0.01", "quantity": "1.00",
-              "amount": { "amount": "0.01" } },
+              "amount": "0.01" },
             { "description": "paid by packages", "unitPrice": "0.00", "quantity": "2.00",
-              "amount": { "amount": "0.00" } },
+              "amount": "0.00" },
         ]));
         assert_eq!(packages::close_due(&house.system()).await.unwrap(), 1);
         assert_eq!(left(&house, id).await, (0, 0, UsedUp));
