@@ -174,7 +174,7 @@ both_stores! {
         assert_in_order(&house).await;
     }
 
-    async fn what_packages_pay_is_counted_and_costs_no_money(house: TestHouse) {
+    async fn an_estimate_says_what_packages_would_pay(house: TestHouse) {
         let (payer, id) = payer_with_parts(&house, 100 * PART, 2).await;
         let system = house.system();
         let carrier = NewCarrier {
@@ -200,7 +200,13 @@ both_stores! {
             estimated["estimateMessages"]["results"],
             json!([by_package, by_package, by_money])
         );
+        assert_eq!(left(&house, id).await, (2 * ONE, 0, Active), "nothing is held");
+    }
 
+    async fn what_packages_pay_is_counted_and_costs_no_money(house: TestHouse) {
+        let (payer, id) = payer_with_parts(&house, 100 * PART, 2).await;
+        let api = Api::new(&house).await;
+        let owner = person(&house, payer.account_id, Role::Owner);
         let sent = accepted(&payer.send(&house, "k", real_numbers(3)).await);
         let mut events = subscribe(&house, &payer.ctx).await;
         let carrier = scripted_carrier::start(&house, takes_all);
