@@ -42,8 +42,8 @@ pub use billing::{
     Purse, TaxKind, TransferCode, WebhookState,
 };
 pub use contacts::{
-    AttributeKind, AutoReplyState, ConsentKind, ConsentSource, KeywordAction, KeywordLanguage,
-    SuppressionReason, SuppressionScope,
+    AttributeKind, AutoReplyState, ConsentKind, ConsentSource, ImportFailure, ImportPartKind,
+    ImportStatus, KeywordAction, KeywordLanguage, SuppressionReason, SuppressionScope,
 };
 
 stored_enum! {

@@ -5,9 +5,9 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactId, InboundMessageId, InvoiceId, ListId,
-    MessageId, PaymentId, PersonId, PlanId, RateCardId, SegmentId, SenderId, SessionId,
-    SuppressionId, VoucherBatchId, WebhookEventId,
+    AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactExportId, ContactId, ContactImportId,
+    InboundMessageId, InvoiceId, ListId, MessageId, PaymentId, PersonId, PlanId, RateCardId,
+    SegmentId, SenderId, SessionId, SuppressionId, VoucherBatchId, WebhookEventId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -68,7 +68,9 @@ id_keys!(
     SessionId,
     SuppressionId,
     VoucherBatchId,
-    WebhookEventId
+    WebhookEventId,
+    ContactImportId,
+    ContactExportId
 );
 
 /// A number in a list whose rows are numbered.

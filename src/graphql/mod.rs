@@ -88,6 +88,8 @@ pub struct Query(
     contacts::KeywordsQuery,
     messages::MessagesQuery,
     rollups::RollupsQuery,
+    contacts::ImportsQuery,
+    contacts::ExportsQuery,
 );
 
 /// The root of writes.
@@ -117,6 +119,8 @@ pub struct Mutation(
     contacts::ConsentMutation,
     contacts::KeywordsMutation,
     messages::MessagesMutation,
+    contacts::ImportsMutation,
+    contacts::ExportsMutation,
 );
 
 /// The root of streams.
@@ -125,6 +129,7 @@ pub struct Subscription(
     messages::MessagesSubscription,
     billing_events::BillingSubscription,
     rollups::RollupsSubscription,
+    contacts::ImportsSubscription,
 );
 
 /// The schema, ready to execute.

@@ -67,6 +67,10 @@ pub enum CursorKind {
     ConsentEvents = 54,
     /// Webhooks of payment processors, newest first.
     WebhookEvents = 31,
+    /// Imports of contacts, newest first.
+    ContactImports = 56,
+    /// Exports of contacts, newest first.
+    ContactExports = 57,
 }
 
 /// Why a text is not a cursor of the wanted kind.
