@@ -171,7 +171,7 @@ both_stores! {
         }
         let list = world.list("News").await;
         let file = "Phone Number,City,Spent,VIP,Born,Tags,Color\r\n\
-            0151 12345671,\"Ulm, Donau\",-12.5,yes,1961-04-12,a;b,red\r\n\
+            0151 12345671,\"Ulm, Donau\",-12.5,yes,1961-04-12,a;b,red,,\r\n\
             \r\n\
             ,,,,,,\r\n\
             nobody,Bonn,,,,,\r\n\

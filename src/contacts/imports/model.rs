@@ -182,7 +182,8 @@ impl Plan {
         reading: &Reading,
     ) -> Result<Option<Row>, RowFault> {
         let fields: Vec<&[u8]> = fields.collect();
-        if fields.iter().all(|field| field.iter().all(u8::is_ascii_whitespace)) {
+        let is_blank = |field: &&[u8]| field.iter().all(u8::is_ascii_whitespace);
+        if fields.iter().all(is_blank) {
             return Ok(None);
         }
         let fault = |code, column: &str, value: &str| RowFault {
@@ -191,7 +192,9 @@ impl Plan {
             code,
             value: cut(value),
         };
-        if self.width.is_some_and(|width| fields.len() > width) {
+        // A delimiter at the end of a row is usual, and harmless.
+        let beyond = self.width.and_then(|width| fields.get(width..));
+        if beyond.is_some_and(|fields| !fields.iter().all(is_blank)) {
             return Err(fault(RowFaultCode::TooManyFields, "", ""));
         }
         let (mut number, mut values, mut tags) = (None, BTreeMap::new(), reading.tags.clone());

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use heliograph::contacts::imports;
 use heliograph::ctx::{Ctx, Platform};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use super::{World, counts, finished};
 use crate::graphql_api::{account, person, text};

@@ -105,7 +105,7 @@ impl Browser {
         while !(answered && loaded) {
             let message = self.next().await;
             answered |= message["id"] == id;
-            loaded |= answered && message["method"] == "Page.loadEventFired";
+            loaded |= message["method"] == "Page.loadEventFired";
         }
     }
 
@@ -135,8 +135,9 @@ impl Browser {
     }
 
     async fn press(&mut self, key: &str, code: u32, text: &str) {
-        let down =
-            json!({ "type": "keyDown", "key": key, "windowsVirtualKeyCode": code, "text": text });
+        let kind = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
+        let down = json!({ "type": kind, "key": key, "code": if key == " " { "Space" } else { key },
+            "windowsVirtualKeyCode": code, "text": text });
         self.call("Input.dispatchKeyEvent", down).await;
         let up = json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code });
         self.call("Input.dispatchKeyEvent", up).await;
