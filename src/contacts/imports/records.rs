@@ -141,7 +141,7 @@ impl Records {
     /// The next record.
     pub(super) fn step(&mut self) -> Step {
         loop {
-            if !self.state.in_record && !self.begin() {
+            if !self.state.in_record && !self.starts_record() {
                 return if self.is_closed { Step::End } else { Step::NeedsInput };
             }
             let input = &self.input[self.at..];
@@ -184,7 +184,7 @@ impl Records {
     }
 
     /// Passes the ends of lines before a record; whether one begins.
-    fn begin(&mut self) -> bool {
+    fn starts_record(&mut self) -> bool {
         while let Some(byte @ (b'\r' | b'\n')) = self.input.get(self.at) {
             self.at += 1;
             if *byte == b'\n' {
