@@ -266,7 +266,7 @@ both_stores! {
         let import = world.imported(input, "07400123456\tx\n07400123457\t2").await;
         assert_eq!(counts(&import), finished([2, 2, 0, 0]));
         assert_eq!(world.contacts().await, [
-            "+4915112345671 v1 [] () city=Ulm", "+447400123456 v1 [] ()", "+447400123457 v1 [] ()",
+            "+447400123456 v1 [] ()", "+447400123457 v1 [] ()", "+4915112345671 v1 [] () city=Ulm",
         ]);
         for (input, file, failure, detail) in [
             (json!({}), "name,city\nAda,Ulm\n", "NO_NUMBER_COLUMN", Value::Null),

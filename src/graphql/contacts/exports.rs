@@ -10,7 +10,9 @@ use crate::ctx::Ctx;
 use crate::graphql::call;
 use crate::graphql::connection::{Connection, PageArguments, cost, wants_total_count};
 use crate::graphql::errors::{Answer, user_error, value_or_rejection};
+use crate::graphql::identity::{ApiKey, Person};
 use crate::graphql::ids::{parse_id, show_id};
+use crate::graphql::loaders::{ApiKeyRow, PersonRow, load};
 use crate::graphql::scalars::{Cursor, DateTime, SequenceNumber};
 use crate::types::cursor::CursorKind;
 
@@ -51,14 +53,17 @@ impl ContactExport {
         self.0.expires_at_ms.into()
     }
 
-    /// The person who asked for it, `user_…`; null if a key did.
-    async fn person_id(&self) -> Option<ID> {
-        self.0.person_id.map(show_id)
+    /// The person who asked for it; null if a key did, or the person has left the account.
+    async fn person(&self, context: &Context<'_>) -> Answer<Option<Person>> {
+        let Some(id) = self.0.person_id else { return Ok(None) };
+        Ok(load(context, PersonRow(id)).await?.map(Person))
     }
 
-    /// The API key that asked for it, `key_…`; null if a person did.
-    async fn api_key_id(&self) -> Option<ID> {
-        self.0.api_key_id.map(show_id)
+    /// The API key that asked for it; null if a person did. For those who may read API keys; others
+    /// get `FORBIDDEN`.
+    async fn api_key(&self, context: &Context<'_>) -> Answer<Option<ApiKey>> {
+        let Some(id) = self.0.api_key_id else { return Ok(None) };
+        Ok(load(context, ApiKeyRow(id)).await?.map(ApiKey))
     }
 
     /// How many downloads began.

@@ -203,11 +203,11 @@ pub const FIELDS: &[Field] = &[
         To(ReadContacts),
         "{ contactImports { nodes { id } totalCount } }",
     ),
-    of_account(
+    unnamed(
         "Subscription.contactImportProgress",
         To(ReadContacts),
-        Kind::ContactImport,
-        "subscription($id: ID!) { contactImportProgress(importId: $id) { import { id } } }",
+        "subscription { contactImportProgress(importId: \"cimp_00000000000000000000000000\") {
+            import { id } } }",
     ),
     of_account(
         "Query.contactExport",

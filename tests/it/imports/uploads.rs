@@ -314,9 +314,12 @@ both_stores! {
             () = tick => {}
         }
         assert_eq!(told().await, None, "it has ended");
-        let mut stream = world.api.stream(&world.ctx, document, json!({ "id": format!("cimp_{}", "0".repeat(26)) }));
+        let other = account(&world.house, "Other").await;
+        let stranger = person(&world.house, other, Role::Owner);
+        let mut stream = world.api.stream(&stranger, document, json!({ "id": id }));
         let answer = within(PATIENCE, stream.next()).await.unwrap();
-        assert_eq!(answer.data.into_json().unwrap(), json!({ "contactImportProgress": { "import": null } }));
+        let nothing = json!({ "contactImportProgress": { "import": null } });
+        assert_eq!(answer.data.into_json().unwrap(), nothing, "a stranger learns nothing");
         world.node.stop().await;
     }
 }

@@ -113,7 +113,7 @@ impl Browser {
         self.load_by("Page.navigate", json!({ "url": url })).await;
     }
 
-    /// Role, name and state of what a screen reader reads, a line each.
+    /// Role, name and state of what a screen reader reads, a line each, the outer before the inner.
     async fn read_aloud(&mut self) -> Vec<String> {
         let tree = self.call("Accessibility.getFullAXTree", json!({})).await;
         let nodes = tree["nodes"].as_array().unwrap().iter();
@@ -176,10 +176,10 @@ both_stores! {
         assert_eq!(browser.read_aloud().await, [
             "heading Messages from Bells & <Sons>",
             "group I want to receive messages about:",
-            "checkbox news true",
-            "checkbox offers true",
             "button Save my choice",
             "button Unsubscribe from all messages",
+            "checkbox news true",
+            "checkbox offers true",
         ]);
         let (content, seen) = browser.widths().await;
         assert_eq!(seen, 320);
