@@ -2,7 +2,8 @@
 //! written as it is downloaded, page by page, and never kept.
 //!
 //! Invariants: memory does not grow with the contacts; a text that a spreadsheet would take for a
-//! formula is guarded; a download holds the contacts that were there when it began.
+//! formula is guarded; a download holds the contacts that were there when it began, but
+//! those that were deleted meanwhile, and may hold later ones.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -173,8 +174,6 @@ pub struct ExportFile {
     export: Model,
     options: ExportOptions,
     attributes: Vec<(AttributeId, String, AttributeKind)>,
-    /// The contacts up to this one were there when it began.
-    last: ContactId,
     state: State,
 }
 
@@ -209,10 +208,8 @@ pub async fn export_file(ctx: &Ctx, link: &str) -> Result<Option<ExportFile>, Fa
             .col_expr(Column::DownloadedAtMs, Expr::value(now.0))
     })
     .await?;
-    // Ids ascend with time.
-    let last = ctx.ids.next();
     let ctx = ctx.clone();
-    Ok(Some(ExportFile { ctx, export, options, attributes, last, state: State::Header }))
+    Ok(Some(ExportFile { ctx, export, options, attributes, state: State::Header }))
 }
 
 async fn count(
@@ -261,7 +258,7 @@ impl ExportFile {
             State::After(after) => after,
             State::Ended => return Ok(None),
         };
-        let mut select = self.contacts().await?.filter(contact::Column::Id.lte(self.last));
+        let mut select = self.contacts().await?;
         if let Some(after) = after {
             select = select.filter(contact::Column::Id.gt(after));
         }
