@@ -7,8 +7,10 @@
 mod carriers;
 mod edge;
 mod payments;
+mod preferences;
 mod schedules;
 mod store;
+mod transfers;
 
 use std::io;
 use std::net::SocketAddr;
@@ -314,6 +316,8 @@ impl App {
             probes,
             jwks: edge::jwks(identity),
             webhooks: Some(Arc::new(edge::PaymentWebhooks(inbox))),
+            preferences: Some(Arc::new(preferences::Pages(Arc::clone(&platform)))),
+            transfers: Some(Arc::new(transfers::ContactFiles(Arc::clone(&platform)))),
             limiter: Limiter::new(platform.clock.clone(), &settings),
             settings,
             clock: platform.clock.clone(),

@@ -4,6 +4,7 @@
 //! means, its unit and range, stands beside its default in `config/default.toml`.
 
 mod billing;
+mod contacts;
 mod database_url;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +16,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use self::billing::{Billing, Mail, Payments};
+pub use self::contacts::Contacts;
 pub use self::database_url::{DatabaseUrl, UnknownScheme};
 
 /// The text of `config/default.toml`.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub rate_limits: RateLimits,
     /// Sending.
     pub messages: Messages,
+    /// Files of contacts.
+    pub contacts: Contacts,
     /// Charging.
     pub billing: Billing,
     /// Payments through processors.
@@ -352,6 +356,9 @@ impl Settings {
             let metrics = &self.metrics;
             range("metrics.minute_retention_s", metrics.minute_retention_s, 86_400, 31_536_000);
             range("metrics.hour_retention_s", metrics.hour_retention_s, 2_764_800, 315_360_000);
+            for (name, value, min, max) in self.contacts.ranges() {
+                range(name, value, min, max);
+            }
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
             range("billing.invoice_net_days", self.billing.invoice_net_days.into(), 0, 365);
             range("billing.suspend_after_days", self.billing.suspend_after_days.into(), 0, 365);

@@ -49,6 +49,16 @@ pub enum Purpose {
     Processor,
     /// Hashes of the numbers of contacts.
     ContactNumber,
+    /// Hashes of what imports were asked for.
+    ContactImport,
+    /// Seals of imported files, and of what is wrong with them.
+    ImportPart,
+    /// Hashes that sign links to files.
+    FileLink,
+    /// Hashes that sign links to preference pages.
+    PreferenceLink,
+    /// Hashes that hide the number in such a link.
+    PreferenceNumber,
     /// The hash by which an installation knows its master key again.
     Installation,
 }
@@ -69,6 +79,11 @@ impl Purpose {
             Self::WebhookBody => b"heliograph/v1/webhook-body",
             Self::Processor => b"heliograph/v1/processor",
             Self::ContactNumber => b"heliograph/v1/contact-number",
+            Self::ContactImport => b"heliograph/v1/contact-import",
+            Self::ImportPart => b"heliograph/v1/import-part",
+            Self::FileLink => b"heliograph/v1/file-link",
+            Self::PreferenceLink => b"heliograph/v1/preference-link",
+            Self::PreferenceNumber => b"heliograph/v1/preference-number",
             Self::Installation => b"heliograph/v1/installation",
         }
     }

@@ -3,6 +3,9 @@
 //! The modules in reading order, base first. Imports point only upward in this list; the
 //! architecture test reads the `use crate::` lines and fails on a breach.
 
+// The roots of the contract are merged of many parts, each a level deeper than the one before.
+#![recursion_limit = "256"]
+
 /// The transport-neutral error.
 pub mod error;
 /// Phone numbers, SMS text, paging, secrets: pure types that parse on construction.

@@ -43,8 +43,8 @@ pub use billing::{
     ValidityUnit, WebhookState,
 };
 pub use contacts::{
-    AttributeKind, AutoReplyState, ConsentKind, ConsentSource, KeywordAction, KeywordLanguage,
-    SuppressionReason, SuppressionScope,
+    AttributeKind, AutoReplyState, ConsentKind, ConsentSource, ImportFailure, ImportPartKind,
+    ImportStatus, KeywordAction, KeywordLanguage, SuppressionReason, SuppressionScope,
 };
 
 stored_enum! {

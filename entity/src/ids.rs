@@ -166,6 +166,10 @@ ids! {
     ConsentEventId = "cons";
     /// A keyword of an account's own.
     KeywordId = "keyw";
+    /// Contacts that come from a file.
+    ContactImportId = "cimp";
+    /// Contacts that go into a file.
+    ContactExportId = "cexp";
     /// A payment.
     PaymentId = "pay";
     /// A kept means of payment.

@@ -15,7 +15,7 @@ const SQLITE_TYPES: &[(&str, &str)] = &[
 
 /// Tables whose rows are too wide to live in an index: SQLite holds whole rows in its inner pages
 /// then, and every search takes more steps.
-const WIDE_TABLES: &[&str] = &["message"];
+const WIDE_TABLES: &[&str] = &["message", "contact_import_part"];
 
 /// Creates a table; `columns` is the text between the parentheses.
 pub(crate) async fn create_table(

@@ -48,6 +48,13 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
             Duration::from_secs(60),
             |ctx| async move { inbound_parts::give_up(&ctx).await },
         ),
+        // An uploaded file is begun with at most this late.
+        Schedule::new("contacts.import", Duration::from_secs(1), |ctx| async move {
+            contacts::imports::run_imports(&ctx).await
+        }),
+        Schedule::new("contacts.purge_imports", Duration::from_secs(60), |ctx| async move {
+            contacts::imports::purge(&ctx).await
+        }),
         Schedule::new("contacts.purge_deleted", Duration::from_secs(60), |ctx| async move {
             contacts::purge_deleted(&ctx).await
         }),

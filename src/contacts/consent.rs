@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use queries::{
     ConsentFilter, events_count, events_page, find_event, find_suppression, suppressions_by_macs,
-    suppressions_count, suppressions_page,
+    suppressions_count, suppressions_of, suppressions_page,
 };
 
 use super::model::Topic;

@@ -348,6 +348,19 @@ async fn delete_all(ctx: &Ctx, sql: &str) -> Result<u64, DbErr> {
     }
 }
 
+/// Those of `ids` that are lists of the account and not deleted.
+pub(super) async fn live_ids<C: ConnectionTrait>(
+    connection: &C,
+    account_id: AccountId,
+    ids: &[ListId],
+) -> Result<BTreeSet<ListId>, DbErr> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let found = live(account_id).filter(Column::Id.is_in(ids.iter().copied())).all(connection);
+    Ok(found.await?.into_iter().map(|list| list.id).collect())
+}
+
 fn of_account(ctx: &Ctx) -> Result<Select<Entity>, Failed> {
     Ok(live(ctx.actor.require_in_account(Action::ReadContacts)?))
 }

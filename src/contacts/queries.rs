@@ -68,6 +68,15 @@ pub(super) fn of_condition(
 
 async fn filtered(ctx: &Ctx, filter: &ContactFilter) -> Result<Select<Entity>, Failed> {
     let account_id = ctx.actor.require_in_account(Action::ReadContacts)?;
+    filtered_in(ctx, account_id, filter).await
+}
+
+/// The contacts of an account that pass a filter; the caller was authorized.
+pub(super) async fn filtered_in(
+    ctx: &Ctx,
+    account_id: AccountId,
+    filter: &ContactFilter,
+) -> Result<Select<Entity>, Failed> {
     let mut select = Entity::find().filter(Column::AccountId.eq(account_id));
     if let Some(number) = &filter.number {
         let region = default_region(ctx.db.reader(), account_id).await?;

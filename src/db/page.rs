@@ -5,10 +5,10 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactId, GrantedPackageId, InboundMessageId,
-    InvoiceId, ListId, MessageId, PackageId, PaymentId, PersonId, PlanId, RateCardId,
-    ReconciliationReportId, SegmentId, SenderId, SessionId, SuppressionId, VoucherBatchId,
-    WebhookEventId,
+    AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactExportId, ContactId, ContactImportId,
+    GrantedPackageId, InboundMessageId, InvoiceId, ListId, MessageId, PackageId, PaymentId,
+    PersonId, PlanId, RateCardId, ReconciliationReportId, SegmentId, SenderId, SessionId,
+    SuppressionId, VoucherBatchId, WebhookEventId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -72,7 +72,9 @@ id_keys!(
     SessionId,
     SuppressionId,
     VoucherBatchId,
-    WebhookEventId
+    WebhookEventId,
+    ContactImportId,
+    ContactExportId
 );
 
 /// A number in a list whose rows are numbered.

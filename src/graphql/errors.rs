@@ -13,11 +13,11 @@ use super::carriers::{
     AddCarrierError, DisableCarrierError, EnableCarrierError, UpdateCarrierError,
 };
 use super::contacts::{
-    AddToListError, CreateContactAttributeError, CreateContactError, CreateKeywordError,
-    CreateListError, CreateSegmentError, DeleteContactAttributeError, DeleteContactError,
-    DeleteKeywordError, DeleteListError, DeleteSegmentError, RecordConsentError,
-    RemoveFromListError, SuppressError, UnsuppressError, UpdateContactError, UpdateListError,
-    UpdateSegmentError,
+    AddToListError, CancelContactImportError, CreateContactAttributeError, CreateContactError,
+    CreateKeywordError, CreateListError, CreateSegmentError, DeleteContactAttributeError,
+    DeleteContactError, DeleteKeywordError, DeleteListError, DeleteSegmentError,
+    ExportContactsError, ImportContactsError, RecordConsentError, RemoveFromListError,
+    SuppressError, UnsuppressError, UpdateContactError, UpdateListError, UpdateSegmentError,
 };
 use super::identity::accounts::{CreateAccountError, UpdateAccountError};
 use super::identity::api_keys::{CreateApiKeyError, RevokeApiKeyError, RotateApiKeyError};
@@ -395,6 +395,12 @@ pub enum UserError {
     Suppress(SuppressError),
     /// Of `unsuppress`.
     Unsuppress(UnsuppressError),
+    /// Of `importContacts`.
+    ImportContacts(ImportContactsError),
+    /// Of `cancelContactImport`.
+    CancelContactImport(CancelContactImportError),
+    /// Of `exportContacts`.
+    ExportContacts(ExportContactsError),
 }
 
 #[cfg(test)]

@@ -87,6 +87,8 @@ pub struct Query(
     contacts::KeywordsQuery,
     messages::MessagesQuery,
     rollups::RollupsQuery,
+    contacts::ImportsQuery,
+    contacts::ExportsQuery,
 );
 
 /// Reads of money, for [`Query`]: a list of all would nest types deeper than the compiler follows.
@@ -123,6 +125,8 @@ pub struct Mutation(
     contacts::ConsentMutation,
     contacts::KeywordsMutation,
     messages::MessagesMutation,
+    contacts::ImportsMutation,
+    contacts::ExportsMutation,
 );
 
 /// Writes of money, for [`Mutation`].
@@ -143,6 +147,7 @@ pub struct Subscription(
     messages::MessagesSubscription,
     billing_events::BillingSubscription,
     rollups::RollupsSubscription,
+    contacts::ImportsSubscription,
 );
 
 /// The schema, ready to execute.

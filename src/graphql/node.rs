@@ -2,18 +2,18 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
-    self, AccountId, ApiKeyId, AttributeId, CarrierId, ConsentEventId, ContactId, EventId,
-    GrantedPackageId, InboundMessageId, InvalidId, InvoiceId, KeywordId, ListId, MessageId,
-    PackageId, PaymentId, PaymentMethodId, PersonId, PlanId, ProcessorId, RateCardId,
-    ReconciliationReportId, RouteId, SegmentId, SenderId, SessionId, SuppressionId, TaxRateId,
-    TransferId, VoucherBatchId, WebhookEventId,
+    self, AccountId, ApiKeyId, AttributeId, CarrierId, ConsentEventId, ContactExportId, ContactId,
+    ContactImportId, EventId, GrantedPackageId, InboundMessageId, InvalidId, InvoiceId, KeywordId,
+    ListId, MessageId, PackageId, PaymentId, PaymentMethodId, PersonId, PlanId, ProcessorId,
+    RateCardId, ReconciliationReportId, RouteId, SegmentId, SenderId, SessionId, SuppressionId,
+    TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
 };
 
 use super::call;
 use super::carriers::Carrier;
 use super::contacts::{
-    ConsentEvent, Contact, ContactAttribute, ContactList, InboundKeyword, ListRow, Segment,
-    Suppression,
+    ConsentEvent, Contact, ContactAttribute, ContactExport, ContactImport, ContactList,
+    InboundKeyword, ListRow, Segment, Suppression,
 };
 use super::errors::{Answer, Fault};
 use super::identity::{Account, ApiKey, Person, Session};
@@ -107,6 +107,10 @@ pub enum Node {
     Invoice(Invoice),
     /// `tax_…`
     TaxRate(TaxRate),
+    /// `cimp_…`
+    ContactImport(ContactImport),
+    /// `cexp_…`
+    ContactExport(ContactExport),
 }
 
 /// Reads.
@@ -242,6 +246,12 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         EventId::PREFIX => find_event(context, parse_id(id)?).await?,
         InvoiceId::PREFIX => Invoice::load(context, parse_id(id)?).await?.map(Node::Invoice),
         TaxRateId::PREFIX => TaxRate::load(context, parse_id(id)?).await?.map(Node::TaxRate),
+        ContactImportId::PREFIX => {
+            ContactImport::find(ctx, parse_id(id)?).await?.map(Node::ContactImport)
+        }
+        ContactExportId::PREFIX => {
+            ContactExport::find(ctx, parse_id(id)?).await?.map(Node::ContactExport)
+        }
         _ => return Err(unknown_prefix(prefix)),
     })
 }

@@ -35,20 +35,23 @@ mod operation;
 mod origin;
 mod payment_hooks;
 mod peer;
+mod preference_page;
 mod probes;
 mod request_id;
 mod resume;
 mod serve;
 mod settings;
 mod streams;
+mod transfers;
 mod websocket;
 mod write_time;
 
 use std::sync::Arc;
 
 use async_graphql::Executor;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 /// A GraphQL request, for [`RequestContext::attach`].
 pub use async_graphql::Request as GraphqlRequest;
@@ -62,10 +65,14 @@ pub use files::{File, FileRefusal};
 pub use limiter::{Limiter, Metering};
 pub use payment_hooks::{Webhook, WebhookAnswer, Webhooks};
 pub use peer::Peer;
+pub use preference_page::{
+    NotNow, PreferenceChoice, PreferenceForm, PreferencePage, PreferencePages,
+};
 pub use probes::{KeySetSource, NotReady, Probes, Readiness, TextSource};
 pub use request_id::RequestId;
 pub use serve::{Shutdown, serve};
 pub use settings::*;
+pub use transfers::{BrokenOff, Download, Receiving, TransferRefusal, Transfers};
 
 use crate::sys::{Clock, IdGenerator};
 
@@ -81,6 +88,10 @@ pub struct Edge<E> {
     pub jwks: KeySetSource,
     /// Takes the webhooks of payment processors; without it their paths do not exist.
     pub webhooks: Option<Arc<dyn Webhooks>>,
+    /// Files by signed links; without it their paths do not exist.
+    pub transfers: Option<Arc<dyn Transfers>>,
+    /// Preference pages; without it their paths do not exist.
+    pub preferences: Option<Arc<dyn PreferencePages>>,
     /// Limits, environment, origins, field lists.
     pub settings: EdgeSettings,
     /// What callers may still spend and open.
@@ -116,6 +127,17 @@ pub fn router<E: Executor>(edge: Edge<E>) -> Router {
         router = router
             .route("/hooks/{processor}/{endpoint}", hook())
             .route("/hooks/{processor}/{endpoint}/{token}", hook());
+    }
+    if edge.transfers.is_some() {
+        let upload = put(transfers::upload::<E>).post(transfers::upload::<E>);
+        router = router
+            .route("/uploads/{link}", upload)
+            .route("/downloads/{link}", get(transfers::download::<E>));
+    }
+    if edge.preferences.is_some() {
+        let form_max = DefaultBodyLimit::max(preference_page::FORM_BYTES_MAX);
+        let page = get(preference_page::show::<E>).post(preference_page::change::<E>);
+        router = router.route("/p/{link}", page.layer(form_max));
     }
     if edge.settings.environment == Environment::Development {
         router = router.merge(explorer::routes());

@@ -23,7 +23,7 @@ pub(super) fn cors(settings: &EdgeSettings) -> CorsLayer {
     let rate_limit_policy = HeaderName::from_static("ratelimit-policy");
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(settings.allowed_origins.iter().cloned()))
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT])
         .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, last_event_id])
         .expose_headers([request_id, rate_limit, rate_limit_policy, RETRY_AFTER, WWW_AUTHENTICATE])
         .max_age(PREFLIGHT_AGE)

@@ -27,6 +27,7 @@ pub mod inbound_parts;
 pub mod live;
 pub mod model;
 pub mod opt_out;
+pub mod preferences;
 pub mod queries;
 mod store;
 pub mod sweeps;

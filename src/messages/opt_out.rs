@@ -391,7 +391,8 @@ async fn decide(
     write(ctx, account_id, statements).await
 }
 
-async fn write(
+/// Records statements of one account, at least one, and tells of what they stopped.
+pub(super) async fn write(
     ctx: &Ctx,
     account_id: AccountId,
     statements: Vec<NewStatement>,

@@ -73,6 +73,10 @@ pub enum CursorKind {
     WebhookEvents = 31,
     /// Comparisons with the processors' books, newest first.
     ReconciliationReports = 32,
+    /// Imports of contacts, newest first.
+    ContactImports = 56,
+    /// Exports of contacts, newest first.
+    ContactExports = 57,
 }
 
 /// Why a text is not a cursor of the wanted kind.

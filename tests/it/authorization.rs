@@ -154,8 +154,12 @@ both_stores! {
         // Its callers are those of the field `invoice`: tests/it/invoices/paper.rs.
         assert!(there.remove("/invoices/{id}/pdf"));
         // What is posted to the last two is signed: `payment_flows::hooks`.
+        // Links to files and pages are signed: `imports` and `preferences`.
         for authenticated in [
             "/graphql",
+            "/p/{link}",
+            "/uploads/{link}",
+            "/downloads/{link}",
             "/hooks/{processor}/{endpoint}",
             "/hooks/{processor}/{endpoint}/{token}",
         ] {

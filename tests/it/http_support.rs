@@ -348,6 +348,8 @@ impl Toy {
             jwks: Arc::new(|| Box::pin(async { Some(r#"{"keys":[]}"#.to_owned()) })),
             limiter: Limiter::new(clock.clock(), &settings),
             webhooks: None,
+            transfers: None,
+            preferences: None,
             settings,
             clock: clock.clock(),
             ids: IdGenerator::new(Clock::system(), Randomness::seeded(1)),

@@ -134,3 +134,55 @@ stored_enum! {
         Refused = 2,
     }
 }
+
+stored_enum! {
+    /// Where an import stands. The first four are open.
+    ImportStatus {
+        /// Its file is to be uploaded.
+        AwaitingUpload = 0,
+        /// Its file is being uploaded.
+        Uploading = 1,
+        /// A worker is to begin with it.
+        Queued = 2,
+        /// A worker is at it.
+        Running = 3,
+        /// All rows were read; some may have failed.
+        Finished = 4,
+        /// It cannot go on; what was imported before stays.
+        Failed = 5,
+        /// Somebody ended it; what was imported before stays.
+        Canceled = 6,
+        /// No file came in time.
+        Expired = 7,
+    }
+}
+
+stored_enum! {
+    /// Why an import cannot go on.
+    ImportFailure {
+        /// No column holds numbers.
+        NoNumberColumn = 0,
+        /// A column that was named is not in the file.
+        UnknownColumn = 1,
+        /// An attribute is not there any more.
+        UnknownAttribute = 2,
+        /// A list is not there any more.
+        UnknownList = 3,
+        /// Two columns are for one thing.
+        AmbiguousColumn = 4,
+        /// The file holds no row.
+        Empty = 5,
+        /// What was uploaded cannot be read back.
+        Unreadable = 6,
+    }
+}
+
+stored_enum! {
+    /// What a part of an import's files holds.
+    ImportPartKind {
+        /// What was uploaded.
+        Upload = 0,
+        /// What is wrong with rows.
+        Errors = 1,
+    }
+}

@@ -11,6 +11,7 @@ use crate::contacts::store::number_mac;
 use crate::ctx::Ctx;
 use crate::db::page::{self, ListOrder, Page, PageRequest};
 use crate::error::Failed;
+use crate::types::phone::PhoneNumber;
 
 /// Which suppressions or statements are wanted; absent fields leave all, present ones all hold.
 #[derive(Clone, Debug, Default)]
@@ -127,6 +128,22 @@ pub async fn find_event(
 ) -> Result<Option<consent_event::Model>, Failed> {
     let select = events(ctx, &ConsentFilter::default()).await?;
     Ok(select.filter(consent_event::Column::Id.eq(id)).one(ctx.db.reader()).await?)
+}
+
+/// The suppressions of a number of an account, for its owner: the caller has proved to be that.
+///
+/// # Errors
+/// The store's own.
+pub async fn suppressions_of(
+    ctx: &Ctx,
+    account_id: AccountId,
+    number: &PhoneNumber,
+) -> Result<Vec<suppression::Model>, DbErr> {
+    let mac = number_mac(&ctx.master_key, account_id, number.e164()).to_vec();
+    let found = suppression::Entity::find()
+        .filter(suppression::Column::AccountId.eq(account_id))
+        .filter(suppression::Column::NumberMac.eq(mac));
+    found.all(ctx.db.reader()).await
 }
 
 /// The suppressions of contacts, by the keyed hashes of their numbers.

@@ -4,6 +4,9 @@
 mod conditions;
 mod consent;
 mod consent_mutations;
+mod exports;
+mod import_mutations;
+mod imports;
 mod keywords;
 mod lists;
 mod loaders;
@@ -18,6 +21,9 @@ use entity::ids::ContactId;
 pub use conditions::{AttributeTest, ContactConditionInput, SegmentCondition};
 pub use consent::{ConsentEvent, ConsentQuery, Suppression};
 pub use consent_mutations::{ConsentMutation, RecordConsentError, SuppressError, UnsuppressError};
+pub use exports::{ContactExport, ExportContactsError, ExportsMutation, ExportsQuery};
+pub use import_mutations::{CancelContactImportError, ImportContactsError, ImportsMutation};
+pub use imports::{ContactImport, ImportsQuery, ImportsSubscription};
 pub use keywords::{
     CreateKeywordError, DeleteKeywordError, InboundKeyword, KeywordsMutation, KeywordsQuery,
 };
@@ -46,6 +52,7 @@ use super::ids::{parse_id, show_id};
 use super::loaders::load;
 use super::scalars::{Cursor, DateTime, PhoneNumber};
 use crate::contacts;
+use crate::messages::preferences;
 use crate::types::cursor::CursorKind;
 
 /// A contact.
@@ -108,6 +115,13 @@ impl Contact {
     async fn suppressions(&self, context: &Context<'_>) -> Answer<Option<Vec<Suppression>>> {
         let found = load(context, ContactSuppressions(self.mac())).await?.unwrap_or_default();
         Ok(Some(found.into_iter().map(Suppression).collect()))
+    }
+
+    /// Where the number's owner chooses what to receive, or unsubscribes: for a text message, 44
+    /// characters behind the address of this platform. Whoever has it can choose, without a
+    /// credential and without an end. Null for those who may not record consent.
+    async fn preferences_url(&self, context: &Context<'_>) -> Answer<Option<String>> {
+        Ok(preferences::preferences_url(call(context)?, &self.0.number))
     }
 
     /// Grows by one with every change: drop what is older than what you have.

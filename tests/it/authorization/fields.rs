@@ -53,6 +53,8 @@ pub enum Kind {
     PaymentProcessor,
     WebhookEvent,
     ReconciliationReport,
+    ContactImport,
+    ContactExport,
 }
 
 /// Something that can be asked for.
@@ -200,6 +202,34 @@ pub const FIELDS: &[Field] = &[
         "Query.consentEvents",
         To(ReadContacts),
         "{ consentEvents { nodes { id } totalCount } }",
+    ),
+    of_account(
+        "Query.contactImport",
+        To(ReadContacts),
+        Kind::ContactImport,
+        "query($id: ID!) { contactImport(id: $id) { id } }",
+    ),
+    unnamed(
+        "Query.contactImports",
+        To(ReadContacts),
+        "{ contactImports { nodes { id } totalCount } }",
+    ),
+    unnamed(
+        "Subscription.contactImportProgress",
+        To(ReadContacts),
+        "subscription { contactImportProgress(importId: \"cimp_00000000000000000000000000\") {
+            import { id } } }",
+    ),
+    of_account(
+        "Query.contactExport",
+        To(ReadContacts),
+        Kind::ContactExport,
+        "query($id: ID!) { contactExport(id: $id) { id } }",
+    ),
+    unnamed(
+        "Query.contactExports",
+        To(ReadContacts),
+        "{ contactExports { nodes { id } totalCount } }",
     ),
     unnamed("Query.accountBalance", To(ReadBilling), "{ accountBalance { posted } }"),
     unnamed("Query.messages", To(ReadMessages), "{ messages { nodes { id } } }"),
@@ -839,6 +869,24 @@ pub const FIELDS: &[Field] = &[
         Kind::Route,
         "mutation($id: ID!) { deleteRoute(input: { routeId: $id }) { userErrors { code } } }",
     ),
+    unnamed(
+        "Mutation.importContacts",
+        To(ManageContacts),
+        "mutation { importContacts(input: { tags: [\"\"] }) { userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.cancelContactImport",
+        To(ManageContacts),
+        Kind::ContactImport,
+        "mutation($id: ID!) { cancelContactImport(input: { importId: $id }) {
+            import { id } userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.exportContacts",
+        To(ManageContacts),
+        "mutation { exportContacts(input: { segmentId: \"segm_00000000000000000000000000\" }) {
+            userErrors { code } } }",
+    ),
     of_account(
         "Mutation.logOut",
         To(ManageOwnSessions),
@@ -905,6 +953,8 @@ pub const NODES: &[NodeKind] = &[
     inside("Suppression", Kind::Suppression, ReadContacts),
     inside("ConsentEvent", Kind::ConsentEvent, ReadContacts),
     inside("InboundKeyword", Kind::InboundKeyword, ReadContacts),
+    inside("ContactImport", Kind::ContactImport, ReadContacts),
+    inside("ContactExport", Kind::ContactExport, ReadContacts),
     inside("Message", Kind::Message, ReadMessages),
     inside("InboundMessage", Kind::InboundMessage, ReadMessages),
     NodeKind { outside: Some(ReadAllBilling), ..inside("Payment", Kind::Payment, ReadBilling) },

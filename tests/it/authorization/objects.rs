@@ -17,6 +17,8 @@ use heliograph::billing::vouchers::{self, NewVouchers};
 use heliograph::billing::{self, CreditChange, EntriesOf, Whose};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
 use heliograph::contacts::consent::{self, ConsentFilter};
+use heliograph::contacts::exports::{self, NewExport};
+use heliograph::contacts::imports::{self, FileEncoding, ImportOptions, OnDuplicate};
 use heliograph::contacts::keywords::{self, NewKeyword};
 use heliograph::contacts::{self, Condition, NewAttribute, NewContact, NewSegment, ScopeRef};
 use heliograph::ctx::Ctx;
@@ -312,7 +314,7 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 5] {
 }
 
 /// A contact, and what goes with it.
-async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 7] {
+async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 9] {
     let new = NewAttribute { key: "city".to_owned(), kind: AttributeKind::Text };
     let attribute = contacts::create_attribute(ctx, new).await.unwrap();
     let new = NewContact { number: "+447400123456".to_owned(), ..NewContact::default() };
@@ -333,6 +335,17 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 7] {
         answer: Some("Soup".to_owned()),
     };
     let keyword = keywords::create_keyword(ctx, new).await.unwrap();
+    let options = ImportOptions {
+        columns: Vec::new(),
+        has_header: true,
+        encoding: FileEncoding::Detected,
+        default_region: None,
+        list_ids: Vec::new(),
+        tags: Vec::new(),
+        on_duplicate: OnDuplicate::Update,
+    };
+    let import = imports::begin_import(ctx, None, options).await.unwrap().import;
+    let export = exports::create_export(ctx, NewExport::default()).await.unwrap();
     let filter = ConsentFilter::default();
     let page = consent::suppressions_page(ctx, &filter, &PageRequest::default()).await.unwrap();
     [
@@ -343,6 +356,8 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 7] {
         (Kind::Suppression, page.items[0].id.to_string()),
         (Kind::InboundKeyword, keyword.id.to_string()),
         (Kind::ConsentEvent, outcome.statement_id.to_string()),
+        (Kind::ContactImport, import.id.to_string()),
+        (Kind::ContactExport, export.id.to_string()),
     ]
 }
 

@@ -108,6 +108,10 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO auto_reply VALUES ('{a}', '{a}', '+44', '+45', 0, 0, NULL, true, 0, NULL, NULL, 0)",
     "INSERT INTO suppression VALUES ('{a}', '\\x{hex}{hex}', 0, '', '{a}', '56', 0, NULL, 0)",
     "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
+    "INSERT INTO contact_import VALUES ('{a}', '{a}', 0, NULL, NULL, '', NULL, '\\x{hex}{hex}', 0, 0, 0, \
+     0, 0, 1, 0, 0, 0, 0, 0, true, NULL, NULL, 1, 0, 0)",
+    "INSERT INTO contact_import_part VALUES ('{a}', '{a}', 0, 0, '')",
+    "INSERT INTO contact_export VALUES ('{a}', '{a}', '', NULL, NULL, 0, 0, NULL, NULL, 0)",
 ];
 
 /// Rows of the installation.

@@ -3,7 +3,7 @@
 use super::document::{Contract, Field, Input, Kind, is_list, named};
 
 /// Streams that tell the present state whole each time: there is nothing between to go on from.
-const STREAMS_OF_STATE: &[&str] = &["metricsLive"];
+const STREAMS_OF_STATE: &[&str] = &["metricsLive", "contactImportProgress"];
 
 /// The scalars, beside GraphQL's own. `SequenceNumber` is a JSON number above `Int`'s range; money
 /// and the others come with the domains that need them.
