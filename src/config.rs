@@ -49,6 +49,8 @@ pub struct Settings {
     pub mail: Mail,
     /// Roll-ups.
     pub metrics: Metrics,
+    /// Campaigns.
+    pub campaigns: Campaigns,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -240,6 +242,16 @@ pub struct Metrics {
     pub hour_retention_s: i64,
 }
 
+/// Campaigns.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Campaigns {
+    /// Percent of the messages whose fate is decided.
+    pub failure_percent_max: i64,
+    /// Messages.
+    pub failure_samples_min: i64,
+}
+
 /// Logs and traces.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -352,6 +364,9 @@ impl Settings {
             let metrics = &self.metrics;
             range("metrics.minute_retention_s", metrics.minute_retention_s, 86_400, 31_536_000);
             range("metrics.hour_retention_s", metrics.hour_retention_s, 2_764_800, 315_360_000);
+            let campaigns = &self.campaigns;
+            range("campaigns.failure_percent_max", campaigns.failure_percent_max, 1, 100);
+            range("campaigns.failure_samples_min", campaigns.failure_samples_min, 1, 1_000_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
             range("billing.invoice_net_days", self.billing.invoice_net_days.into(), 0, 365);
             range("billing.suspend_after_days", self.billing.suspend_after_days.into(), 0, 365);

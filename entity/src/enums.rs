@@ -34,6 +34,7 @@ macro_rules! stored_enum {
 }
 
 mod billing;
+mod campaigns;
 mod contacts;
 
 pub use billing::{
@@ -41,6 +42,7 @@ pub use billing::{
     InvoiceStatus, MailKind, MailState, PaymentFlow, PaymentPurpose, PaymentStatus, ProcessorKind,
     Purse, TaxKind, TransferCode, WebhookState,
 };
+pub use campaigns::{CampaignReason, CampaignStatus};
 pub use contacts::{
     AttributeKind, AutoReplyState, ConsentKind, ConsentSource, KeywordAction, KeywordLanguage,
     SuppressionReason, SuppressionScope,
@@ -267,5 +269,7 @@ stored_enum! {
         PaymentDisputed = 33,
         /// Automatic top-up ended without having been asked to.
         AutomaticTopUpEnded = 34,
+        /// A campaign took a new status.
+        CampaignStatusChanged = 41,
     }
 }

@@ -162,6 +162,8 @@ ids! {
     ConsentEventId = "cons";
     /// A keyword of an account's own.
     KeywordId = "keyw";
+    /// One text to an audience.
+    CampaignId = "camp";
     /// A payment.
     PaymentId = "pay";
     /// A kept means of payment.

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{Encoding, MessageClass, MessageStatus, NationalLanguage, Purse, SenderKind};
-use crate::ids::{AccountId, CarrierId, MessageId, RouteId, TextId};
+use crate::ids::{AccountId, CampaignId, CarrierId, ContactId, MessageId, RouteId, TextId};
 use crate::time::UnixMillis;
 
 /// A message to one recipient.
@@ -82,6 +82,10 @@ pub struct Model {
     pub topic: Option<String>,
     /// The route that led to its carrier; none for the simulator.
     pub route_id: Option<RouteId>,
+    /// The campaign that it is part of.
+    pub campaign_id: Option<CampaignId>,
+    /// The contact that the campaign wrote to; the contact may be gone.
+    pub contact_id: Option<ContactId>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

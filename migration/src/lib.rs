@@ -15,6 +15,7 @@ mod m20261122_000008_add_payment_flow;
 mod m20261122_000009_collect_invoices;
 mod m20261122_000010_create_contacts;
 mod m20261122_000011_create_rollups;
+mod m20261122_000014_create_campaigns;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -34,6 +35,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000009_collect_invoices::Migration),
             Box::new(m20261122_000010_create_contacts::Migration),
             Box::new(m20261122_000011_create_rollups::Migration),
+            Box::new(m20261122_000014_create_campaigns::Migration),
         ]
     }
 }

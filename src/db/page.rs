@@ -5,9 +5,9 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactId, InboundMessageId, InvoiceId, ListId,
-    MessageId, PaymentId, PersonId, PlanId, RateCardId, SegmentId, SenderId, SessionId,
-    SuppressionId, VoucherBatchId, WebhookEventId,
+    AccountId, ApiKeyId, CampaignId, CarrierId, ConsentEventId, ContactId, InboundMessageId,
+    InvoiceId, ListId, MessageId, PaymentId, PersonId, PlanId, RateCardId, SegmentId, SenderId,
+    SessionId, SuppressionId, VoucherBatchId, WebhookEventId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -52,6 +52,7 @@ macro_rules! id_keys {
 id_keys!(
     AccountId,
     ApiKeyId,
+    CampaignId,
     CarrierId,
     ConsentEventId,
     ContactId,

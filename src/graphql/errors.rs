@@ -9,6 +9,10 @@ use async_graphql::Interface;
 use sea_orm::DbErr;
 
 use super::billing::SetCreditError;
+use super::campaigns::{
+    CancelCampaignError, CreateCampaignError, PauseCampaignError, ResumeCampaignError,
+    ScheduleCampaignError, StartCampaignError, UpdateCampaignError,
+};
 use super::carriers::{
     AddCarrierError, DisableCarrierError, EnableCarrierError, UpdateCarrierError,
 };
@@ -377,6 +381,20 @@ pub enum UserError {
     Suppress(SuppressError),
     /// Of `unsuppress`.
     Unsuppress(UnsuppressError),
+    /// Of `createCampaign`.
+    CreateCampaign(CreateCampaignError),
+    /// Of `updateCampaign`.
+    UpdateCampaign(UpdateCampaignError),
+    /// Of `scheduleCampaign`.
+    ScheduleCampaign(ScheduleCampaignError),
+    /// Of `startCampaign`.
+    StartCampaign(StartCampaignError),
+    /// Of `pauseCampaign`.
+    PauseCampaign(PauseCampaignError),
+    /// Of `resumeCampaign`.
+    ResumeCampaign(ResumeCampaignError),
+    /// Of `cancelCampaign`.
+    CancelCampaign(CancelCampaignError),
 }
 
 #[cfg(test)]

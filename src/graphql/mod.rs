@@ -8,6 +8,8 @@
 pub mod billing;
 /// What happens to invoices and balances, as a stream.
 pub mod billing_events;
+/// Campaigns.
+pub mod campaigns;
 /// Carriers.
 pub mod carriers;
 /// Relay connections.
@@ -87,7 +89,7 @@ pub struct Query(
     contacts::ConsentQuery,
     contacts::KeywordsQuery,
     messages::MessagesQuery,
-    rollups::RollupsQuery,
+    FiguresQuery,
 );
 
 /// The root of writes.
@@ -116,8 +118,17 @@ pub struct Mutation(
     contacts::SegmentsMutation,
     contacts::ConsentMutation,
     contacts::KeywordsMutation,
-    messages::MessagesMutation,
+    SendingMutation,
 );
+
+/// Reads of what is above the single message. Apart, since the compiler follows a root's parts
+/// only so deep.
+#[derive(MergedObject, Default)]
+pub struct FiguresQuery(rollups::RollupsQuery, campaigns::CampaignsQuery);
+
+/// Writes that send. Apart for the same reason.
+#[derive(MergedObject, Default)]
+pub struct SendingMutation(messages::MessagesMutation, campaigns::CampaignsMutation);
 
 /// The root of streams.
 #[derive(MergedSubscription, Default)]
@@ -125,6 +136,7 @@ pub struct Subscription(
     messages::MessagesSubscription,
     billing_events::BillingSubscription,
     rollups::RollupsSubscription,
+    campaigns::CampaignsSubscription,
 );
 
 /// The schema, ready to execute.

@@ -2,13 +2,14 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
-    self, AccountId, ApiKeyId, AttributeId, CarrierId, ConsentEventId, ContactId, EventId,
-    InboundMessageId, InvalidId, InvoiceId, KeywordId, ListId, MessageId, PaymentId,
+    self, AccountId, ApiKeyId, AttributeId, CampaignId, CarrierId, ConsentEventId, ContactId,
+    EventId, InboundMessageId, InvalidId, InvoiceId, KeywordId, ListId, MessageId, PaymentId,
     PaymentMethodId, PersonId, PlanId, ProcessorId, RateCardId, RouteId, SegmentId, SenderId,
     SessionId, SuppressionId, TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
 };
 
 use super::call;
+use super::campaigns::Campaign;
 use super::carriers::Carrier;
 use super::contacts::{
     ConsentEvent, Contact, ContactAttribute, ContactList, InboundKeyword, ListRow, Segment,
@@ -97,6 +98,8 @@ pub enum Node {
     Invoice(Invoice),
     /// `tax_…`
     TaxRate(TaxRate),
+    /// `camp_…`
+    Campaign(Campaign),
 }
 
 /// Reads.
@@ -221,6 +224,7 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         EventId::PREFIX => find_event(context, parse_id(id)?).await?,
         InvoiceId::PREFIX => Invoice::load(context, parse_id(id)?).await?.map(Node::Invoice),
         TaxRateId::PREFIX => TaxRate::load(context, parse_id(id)?).await?.map(Node::TaxRate),
+        CampaignId::PREFIX => Campaign::load(context, parse_id(id)?).await?.map(Node::Campaign),
         _ => return Err(unknown_prefix(prefix)),
     })
 }

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use entity::enums::MessageStatus;
-use entity::ids::{AccountId, CarrierId, TextId};
+use entity::enums::{KeyMode, MessageStatus};
+use entity::ids::{AccountId, CampaignId, CarrierId, ContactId, MessageId, TextId};
 use entity::message::Model as Message;
 use entity::time::UnixMillis;
 use sea_orm::DbErr;
@@ -52,8 +52,10 @@ impl Batch {
     pub(super) fn new(
         ctx: &Ctx,
         journal: Journal,
+        mode: KeyMode,
         checked: Vec<Result<Checked, ItemError>>,
     ) -> Self {
+        let played = Played::in_mode(ctx, mode);
         let now = ctx.clock.now();
         let mut batch = Self {
             journal,
@@ -80,7 +82,8 @@ impl Batch {
                     id
                 }
             };
-            let message = new_message(ctx, journal, item, text_id, now);
+            let message =
+                new_message(played, journal, item, New { id: ctx.ids.next(), text_id, now });
             let sent = SentMessage { id: message.id, status: message.status };
             batch.results.push(StoredResult::Message(sent));
             batch.messages.push(message);
@@ -114,6 +117,27 @@ impl Batch {
         self.texts.retain(|(id, _)| used.contains(id));
         self.messages = kept;
         self
+    }
+
+    /// The batch as part of a campaign: an item for each of `contacts`, in their order.
+    pub(super) fn of_campaign(mut self, campaign_id: CampaignId, contacts: &[ContactId]) -> Self {
+        let mut messages = self.messages.iter_mut();
+        for (result, contact_id) in self.results.iter().zip(contacts) {
+            if matches!(result, StoredResult::Message(_))
+                && let Some(message) = messages.next()
+            {
+                message.campaign_id = Some(campaign_id);
+                message.contact_id = Some(*contact_id);
+            }
+        }
+        self
+    }
+
+    /// How many messages it has, and what they cost, charged for or not; none if that is beyond 64
+    /// bits.
+    pub(super) fn total(&self) -> (usize, Option<Micros>) {
+        let prices = self.messages.iter().map(|message| Micros(message.price_micros));
+        (self.messages.len(), Micros::checked_sum(prices))
     }
 
     /// What all its messages cost; none if that is beyond 64 bits.
@@ -168,23 +192,40 @@ fn held(message: &Message) -> Micros {
     if message.charged_micros.is_none() { Micros(message.price_micros) } else { Micros::ZERO }
 }
 
-fn new_message(
-    ctx: &Ctx,
-    journal: Journal,
-    item: Checked,
+/// In what earnest messages are sent.
+#[derive(Clone, Copy)]
+struct Played {
+    is_test: bool,
+    /// What is not charged for has no hold that could end.
+    is_free_of_charge: bool,
+}
+
+impl Played {
+    fn in_mode(ctx: &Ctx, mode: KeyMode) -> Self {
+        let is_test = mode == KeyMode::Test;
+        Self { is_test, is_free_of_charge: is_test || !ctx.settings.billing.charging }
+    }
+}
+
+/// What is drawn for a message.
+#[derive(Clone, Copy)]
+struct New {
+    id: MessageId,
     text_id: TextId,
     now: UnixMillis,
-) -> Message {
-    // What is not charged for has no hold that could end.
-    let is_free_of_charge = ctx.actor.is_test() || !ctx.settings.billing.charging;
+}
+
+fn new_message(played: Played, journal: Journal, item: Checked, new: New) -> Message {
+    let Played { is_test, is_free_of_charge } = played;
+    let New { id, text_id, now } = new;
     let status = if item.due_at > now { MessageStatus::Scheduled } else { MessageStatus::Queued };
     Message {
         account_id: journal.account_id,
-        id: ctx.ids.next(),
+        id,
         class: item.class,
         status,
         version: 1,
-        is_test: ctx.actor.is_test(),
+        is_test,
         recipient: item.recipient.e164().to_owned(),
         sender: item.sender,
         sender_kind: item.sender_kind,
@@ -214,6 +255,8 @@ fn new_message(
         created_at_ms: now,
         topic: item.topic,
         route_id: item.route_id,
+        campaign_id: None,
+        contact_id: None,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use entity::enums::{AccountStatus, Encoding, MessageStatus, NationalLanguage, SenderStatus};
+use entity::enums::{
+    AccountStatus, Encoding, KeyMode, MessageStatus, NationalLanguage, SenderStatus,
+};
 use entity::ids::{AccountId, MessageId};
 use entity::time::UnixMillis;
 use entity::{account, sender};
@@ -117,9 +119,10 @@ pub async fn send(
     }
     let terms = billing::terms(ctx, account_id).await?;
     let journal = Journal::of_money(account_id, terms.currency);
-    let checked = check_items(ctx, account_id, &terms, tables, input.messages).await?;
+    let sending = Sending { account_id, mode: mode_of(ctx), terms: &terms, tables };
+    let checked = check_items(ctx, sending, input.messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
-    let batch = Batch::new(ctx, journal, checked);
+    let batch = Batch::new(ctx, journal, sending.mode, checked);
     let (batch, claim) = match store(ctx, batch, key, input_mac).await? {
         Stored::Claimed(batch, claim) => (batch, claim),
         Stored::Unaffordable(batch) => {
@@ -259,20 +262,34 @@ fn replay(result: &str) -> Result<SendOutcome, Error<BatchRejection>> {
     Ok(SendOutcome { results: results.into_iter().map(Into::into).collect(), replayed: true })
 }
 
+/// For whom messages are checked, and by what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending<'a> {
+    pub(super) account_id: AccountId,
+    /// Whether they are sent or played.
+    pub(super) mode: KeyMode,
+    pub(super) terms: &'a Terms,
+    pub(super) tables: &'a Tables,
+}
+
+/// Whether what the caller sends is sent or played.
+pub(super) fn mode_of(ctx: &Ctx) -> KeyMode {
+    if ctx.actor.is_test() { KeyMode::Test } else { KeyMode::Live }
+}
+
 /// Checks messages, but for whether their recipients want them.
 pub(super) async fn check_items(
     ctx: &Ctx,
-    account_id: AccountId,
-    terms: &Terms,
-    tables: &Tables,
+    sending: Sending<'_>,
     messages: Vec<NewMessage>,
 ) -> Result<Vec<Result<Checked, ItemError>>, Error<BatchRejection>> {
+    let Sending { account_id, mode, terms, tables } = sending;
     let account = account::Entity::find_by_id(account_id).one(ctx.db.reader()).await?;
     let account = account.ok_or(Failed::Unauthenticated)?;
     if account.status != AccountStatus::Active {
         return Err(Error::Rejected(BatchRejection::AccountSuspended));
     }
-    let is_test = ctx.actor.is_test();
+    let is_test = mode == KeyMode::Test;
     let approved =
         if is_test { HashSet::new() } else { approved_senders(ctx, account_id, &messages).await? };
     let routed = |digits: &str| tables.routes.choose(digits);
@@ -371,7 +388,8 @@ pub async fn estimate(
     let account_id = ctx.actor.require_in_account(Action::SendMessages)?;
     check_batch(messages.len())?;
     let terms = billing::terms(ctx, account_id).await?;
-    let checked = check_items(ctx, account_id, &terms, tables, messages).await?;
+    let sending = Sending { account_id, mode: mode_of(ctx), terms: &terms, tables };
+    let checked = check_items(ctx, sending, messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let available = billing::available(ctx, &terms, account_id).await?;
     let estimate = |item: Checked| Estimate {

@@ -235,7 +235,7 @@ async fn read_messages(
     let sql = "SELECT message.account_id, message.id, message.is_test, message.country, \
         message.carrier_id, message.route_id, message.sender, message.class, message.currency, \
         message.purse, message.parts, message.unit_price_nanos, message.price_micros, \
-        message.charged_micros, message.charged_version FROM rows CROSS JOIN message \
+        message.charged_micros, message.charged_version, message.campaign_id FROM rows CROSS JOIN message \
         WHERE message.account_id = rows.account_id AND message.id = rows.id";
     let rows = rows.read(db, sql, Vec::new()).await?;
     rows.iter()
@@ -263,6 +263,7 @@ fn facts(row: &QueryResult) -> Result<Facts, DbErr> {
         price: Micros(row.try_get("", "price_micros")?),
         charged: row.try_get::<Option<i64>>("", "charged_micros")?.map(Micros),
         charged_version: row.try_get("", "charged_version")?,
+        campaign_id: row.try_get("", "campaign_id")?,
     })
 }
 

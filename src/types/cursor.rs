@@ -65,6 +65,10 @@ pub enum CursorKind {
     Suppressions = 53,
     /// Statements of consent, newest first.
     ConsentEvents = 54,
+    /// Campaigns, newest first.
+    Campaigns = 55,
+    /// Messages of a campaign, by contact, newest first.
+    CampaignMessages = 56,
     /// Webhooks of payment processors, newest first.
     WebhookEvents = 31,
 }

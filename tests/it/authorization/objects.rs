@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use entity::enums::{
-    AttributeKind, EventKind, KeyMode, KeywordAction, PaymentPurpose, PaymentStatus, Purse,
-    SuppressionReason, WebhookState,
+    AttributeKind, EventKind, KeyMode, KeywordAction, MessageClass, PaymentPurpose, PaymentStatus,
+    Purse, SuppressionReason, WebhookState,
 };
 use entity::ids::{AccountId, PaymentId};
 use entity::{inbound_message, payment, payment_method, webhook_event};
@@ -14,10 +14,13 @@ use heliograph::billing::plans::{self, NewPlan};
 use heliograph::billing::rate_cards::{self, NewRateCard};
 use heliograph::billing::vouchers::{self, NewVouchers};
 use heliograph::billing::{self, CreditChange, EntriesOf, Whose};
+use heliograph::campaigns::{self, NewCampaign};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
 use heliograph::contacts::consent::{self, ConsentFilter};
 use heliograph::contacts::keywords::{self, NewKeyword};
-use heliograph::contacts::{self, Condition, NewAttribute, NewContact, NewSegment, ScopeRef};
+use heliograph::contacts::{
+    self, Audience, Condition, NewAttribute, NewContact, NewSegment, ScopeRef,
+};
 use heliograph::ctx::Ctx;
 use heliograph::db::page::PageRequest;
 use heliograph::events::{self, NewEvent};
@@ -282,7 +285,7 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 4] {
 }
 
 /// A contact, and what goes with it.
-async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 7] {
+async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 8] {
     let new = NewAttribute { key: "city".to_owned(), kind: AttributeKind::Text };
     let attribute = contacts::create_attribute(ctx, new).await.unwrap();
     let new = NewContact { number: "+447400123456".to_owned(), ..NewContact::default() };
@@ -303,6 +306,18 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 7] {
         answer: Some("Soup".to_owned()),
     };
     let keyword = keywords::create_keyword(ctx, new).await.unwrap();
+    let new = NewCampaign {
+        name: "Spring".to_owned(),
+        sender: SENDER.to_owned(),
+        class: MessageClass::Marketing,
+        topic: None,
+        text: "Lamps {{city|here}}".to_owned(),
+        // Nobody is in it, so it cannot start.
+        audience: Audience { segments: vec![segment.id], ..Audience::default() },
+        send_at: None,
+        rate_per_s: None,
+    };
+    let campaign = campaigns::create(ctx, new).await.unwrap();
     let filter = ConsentFilter::default();
     let page = consent::suppressions_page(ctx, &filter, &PageRequest::default()).await.unwrap();
     [
@@ -313,6 +328,7 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 7] {
         (Kind::Suppression, page.items[0].id.to_string()),
         (Kind::InboundKeyword, keyword.id.to_string()),
         (Kind::ConsentEvent, outcome.statement_id.to_string()),
+        (Kind::Campaign, campaign.id.to_string()),
     ]
 }
 

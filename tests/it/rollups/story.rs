@@ -155,6 +155,8 @@ impl Told {
             created_at_ms: self.accepted_at,
             route_id: self.route_id,
             topic: None,
+            campaign_id: None,
+            contact_id: None,
         }
     }
 
