@@ -12,15 +12,17 @@
 //! - Pausing and canceling hold the account's fence alone, as an opt-out does: once they are
 //!   committed nothing of the campaign is claimed. What waits is then held or canceled, some hundreds
 //!   a transaction (`sweep`).
-//! - What became of messages is folded from the event log (`rollups::campaign_totals`), never counted.
+//! - What became of messages is folded from the event log with the roll-ups, never counted.
 //!
 //! `template` (text with merge fields), `commands` (make and change), `lifecycle` (what a person
-//! does with one), `work` (the worker), `queries`, `progress` (the stream).
+//! does with one), `work` (the worker), `preview` (what it would take, and tests), `queries`,
+//! `progress` (the stream).
 
 mod commands;
 mod expand;
 mod lifecycle;
 mod model;
+mod preview;
 mod progress;
 mod queries;
 mod readiness;
@@ -31,9 +33,13 @@ mod work;
 
 pub use commands::{CampaignChange, NewCampaign, WriteCampaignRejection, create, update};
 pub use lifecycle::{LifecycleRejection, cancel, pause, resume, schedule, start};
-pub use model::{Rate, StartRejection};
+pub use model::StartRejection;
+pub use preview::{
+    CampaignTest, CampaignTestRejection, EXAMPLES_MAX, Example, Preview, PreviewRejection,
+    SAMPLE_MAX, TEST_NUMBERS_MAX, preview, send_test,
+};
 pub use progress::{Progress, Progresses, follow};
-pub use queries::{by_ids, campaigns_count, campaigns_page, messages_count, messages_page};
+pub use queries::{by_ids, campaigns_count, campaigns_page, messages_count, messages_page, totals};
 pub use template::{TEMPLATE_CHARS_MAX, Template, TemplateFault};
 pub use work::run;
 

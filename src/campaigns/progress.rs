@@ -15,7 +15,6 @@ use super::queries;
 use crate::ctx::Ctx;
 use crate::error::{Error, Failed};
 use crate::events::{Hub, POLL_INTERVAL, Subscription, SubscriptionError};
-use crate::rollups;
 
 /// A stream tells at most once in this time: totals are folded once a second.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -31,6 +30,8 @@ pub struct Progress {
     pub total: Option<campaign_total::Model>,
     /// The last event of the account's log that is counted.
     pub seq: i64,
+    /// When this was so.
+    pub at: UnixMillis,
     /// Messages that left within a second, over the last half minute; none until that is known.
     pub rate_per_s: Option<f64>,
     /// When the last will have left, if it goes on so.
@@ -157,10 +158,10 @@ impl Progresses {
     /// The present state, and whether the totals tell of all that the log has; none if the campaign
     /// is gone.
     async fn read(&mut self, now: UnixMillis) -> Result<Option<(Progress, bool)>, Failed> {
-        let folded = rollups::folded_to(&self.ctx).await?;
+        let folded = queries::folded_to(&self.ctx).await?;
         let found = queries::by_ids(&self.ctx, &[self.id]).await?;
         let Some(campaign) = found.into_iter().next() else { return Ok(None) };
-        let total = rollups::campaign_totals(&self.ctx, &[self.id]).await?.into_iter().next();
+        let total = queries::totals(&self.ctx, &[self.id]).await?.into_iter().next();
         let has_left = total.as_ref().map_or(0, left);
         self.samples.push_back((now, has_left));
         while self.samples.front().is_some_and(|(at, _)| now.since(*at) > RATE_WINDOW_MS) {
@@ -178,6 +179,7 @@ impl Progresses {
         });
         let rate_per_s = rate_per_s.filter(|_| !is_over(campaign.status));
         let is_complete = folded.seq >= folded.last_seq;
-        Ok(Some((Progress { campaign, total, seq: folded.seq, rate_per_s, ends_at }, is_complete)))
+        let progress = Progress { campaign, total, seq: folded.seq, at: now, rate_per_s, ends_at };
+        Ok(Some((progress, is_complete)))
     }
 }

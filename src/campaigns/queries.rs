@@ -3,7 +3,7 @@
 use entity::campaign::{Column, Entity, Model};
 use entity::enums::{CampaignStatus, MessageStatus};
 use entity::ids::{CampaignId, ContactId};
-use entity::message;
+use entity::{campaign_total, event_counter, message, rollup_cursor};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
 use crate::authz::Action;
@@ -81,4 +81,38 @@ pub async fn messages_count(
 ) -> Result<u64, Failed> {
     let select = messages::select_of_campaign(ctx, id, statuses)?;
     Ok(page::count_all(ctx.db.reader(), select).await?)
+}
+
+/// What became of some campaigns' messages, as far as the log is folded; those without any are
+/// missing.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn totals(ctx: &Ctx, ids: &[CampaignId]) -> Result<Vec<campaign_total::Model>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadCampaigns)?;
+    let found = campaign_total::Entity::find()
+        .filter(campaign_total::Column::AccountId.eq(account_id))
+        .filter(campaign_total::Column::CampaignId.is_in(ids.iter().copied()));
+    Ok(found.all(ctx.db.reader()).await?)
+}
+
+/// How far the caller's log is folded: read before the totals, these tell of so much at least.
+pub(super) async fn folded_to(ctx: &Ctx) -> Result<FoldedTo, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadCampaigns)?;
+    let reader = ctx.db.reader();
+    let cursor = rollup_cursor::Entity::find_by_id(account_id).one(reader).await?;
+    let counter = event_counter::Entity::find_by_id(account_id).one(reader).await?;
+    Ok(FoldedTo {
+        seq: cursor.map_or(0, |cursor| cursor.seq),
+        last_seq: counter.map_or(0, |counter| counter.last_seq),
+    })
+}
+
+/// How far a log is folded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoldedTo {
+    /// The last event that is counted.
+    pub(super) seq: i64,
+    /// The last event.
+    pub(super) last_seq: i64,
 }

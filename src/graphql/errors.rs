@@ -10,8 +10,9 @@ use sea_orm::DbErr;
 
 use super::billing::SetCreditError;
 use super::campaigns::{
-    CancelCampaignError, CreateCampaignError, PauseCampaignError, ResumeCampaignError,
-    ScheduleCampaignError, StartCampaignError, UpdateCampaignError,
+    CancelCampaignError, CreateCampaignError, PauseCampaignError, PreviewCampaignError,
+    ResumeCampaignError, ScheduleCampaignError, SendCampaignTestError, StartCampaignError,
+    UpdateCampaignError,
 };
 use super::carriers::{
     AddCarrierError, DisableCarrierError, EnableCarrierError, UpdateCarrierError,
@@ -395,6 +396,10 @@ pub enum UserError {
     ResumeCampaign(ResumeCampaignError),
     /// Of `cancelCampaign`.
     CancelCampaign(CancelCampaignError),
+    /// Of `previewCampaign`.
+    PreviewCampaign(PreviewCampaignError),
+    /// Of `sendCampaignTest`.
+    SendCampaignTest(SendCampaignTestError),
 }
 
 #[cfg(test)]

@@ -128,7 +128,11 @@ pub struct FiguresQuery(rollups::RollupsQuery, campaigns::CampaignsQuery);
 
 /// Writes that send. Apart for the same reason.
 #[derive(MergedObject, Default)]
-pub struct SendingMutation(messages::MessagesMutation, campaigns::CampaignsMutation);
+pub struct SendingMutation(
+    messages::MessagesMutation,
+    campaigns::CampaignsMutation,
+    campaigns::CampaignTestsMutation,
+);
 
 /// The root of streams.
 #[derive(MergedSubscription, Default)]

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::accept::{ItemError, NewMessage};
 use super::batch::{Batch, StoredResult};
-use super::commands::{BatchRejection, Sending, Tables, check_items};
+use super::commands::{BatchRejection, Estimate, Sending, Tables, check_items};
 use super::opt_out;
 use super::store::{Changed, RELEASE_HOLD, returning_changed};
 use crate::billing::{self, Journal};
@@ -69,6 +69,24 @@ pub async fn prepare(
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let batch = Batch::new(ctx, journal, mode, checked).of_campaign(campaign_id, &contacts);
     Ok(Prepared { batch, contacts })
+}
+
+/// Says what messages of a campaign would take, by the same checks as [`prepare`]. Stores nothing.
+///
+/// # Errors
+/// [`BatchRejection::AccountSuspended`], or a failure.
+pub async fn estimate(
+    ctx: &Ctx,
+    tables: &Tables,
+    of: Of,
+    messages: Vec<NewMessage>,
+) -> Result<Vec<Result<Estimate, ItemError>>, Error<BatchRejection>> {
+    let Of { account_id, mode, .. } = of;
+    let terms = billing::terms(ctx, account_id).await?;
+    let sending = Sending { account_id, mode, terms: &terms, tables };
+    let checked = check_items(ctx, sending, messages).await?;
+    let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
+    Ok(checked.into_iter().map(|item| item.map(Estimate::of)).collect())
 }
 
 impl Prepared {

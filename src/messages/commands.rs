@@ -363,6 +363,22 @@ pub struct Estimate {
     pub offending_characters: Vec<char>,
 }
 
+impl Estimate {
+    pub(super) fn of(item: Checked) -> Self {
+        Self {
+            price: item.price,
+            to: item.recipient.e164().to_owned(),
+            encoding: item.encoding,
+            national_language: item.national_language,
+            parts: item.parts,
+            offending_characters: match item.encoding {
+                Encoding::Gsm7 => Vec::new(),
+                Encoding::Ucs2 => offending_characters(item.text.as_str()),
+            },
+        }
+    }
+}
+
 /// What some messages would take together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Estimates {
@@ -392,18 +408,7 @@ pub async fn estimate(
     let checked = check_items(ctx, sending, messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let available = billing::available(ctx, &terms, account_id).await?;
-    let estimate = |item: Checked| Estimate {
-        price: item.price,
-        to: item.recipient.e164().to_owned(),
-        encoding: item.encoding,
-        national_language: item.national_language,
-        parts: item.parts,
-        offending_characters: match item.encoding {
-            Encoding::Gsm7 => Vec::new(),
-            Encoding::Ucs2 => offending_characters(item.text.as_str()),
-        },
-    };
-    let items: Vec<_> = checked.into_iter().map(|item| item.map(estimate)).collect();
+    let items: Vec<_> = checked.into_iter().map(|item| item.map(Estimate::of)).collect();
     let prices = items.iter().filter_map(|item| Some(item.as_ref().ok()?.price));
     let total = Micros::checked_sum(prices).ok_or_else(|| Failed::internal("beyond 64 bits"))?;
     Ok(Estimates { items, currency: terms.currency, total, available })

@@ -1,18 +1,14 @@
 //! How many messages of each campaign stand where: folded from the log with the roll-ups, so a
-//! campaign's totals cost one row, whatever its size, and nothing while its messages are sent.
+//! campaign's totals cost one row, whatever its size, and nothing while its messages are sent. Read
+//! by `crate::campaigns`.
 
 use std::collections::HashMap;
 
-use entity::campaign_total::Model;
 use entity::enums::MessageStatus;
 use entity::ids::{AccountId, CampaignId};
-use entity::{campaign_total, event_counter, rollup_cursor};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::DbErr;
 
-use crate::authz::Action;
-use crate::ctx::Ctx;
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
-use crate::error::Failed;
 
 /// The columns of counts, in the order of [`bucket`].
 const BUCKETS: [&str; 12] = [
@@ -114,42 +110,4 @@ pub(super) async fn write(tx: &Tx, changes: &CampaignChanges) -> Result<(), DbEr
     );
     rows.execute(tx, &sql, Vec::new()).await?;
     Ok(())
-}
-
-/// What became of some campaigns' messages, as far as the log is folded; those without any are
-/// missing.
-///
-/// # Errors
-/// [`Failed`]: not allowed, or the store's own.
-pub async fn campaign_totals(ctx: &Ctx, ids: &[CampaignId]) -> Result<Vec<Model>, Failed> {
-    let account_id = ctx.actor.require_in_account(Action::ReadCampaigns)?;
-    let found = campaign_total::Entity::find()
-        .filter(campaign_total::Column::AccountId.eq(account_id))
-        .filter(campaign_total::Column::CampaignId.is_in(ids.iter().copied()));
-    Ok(found.all(ctx.db.reader()).await?)
-}
-
-/// How far the caller's log is folded: the totals tell of all events up to this one. Read it before
-/// the totals, which then tell of these at least.
-///
-/// # Errors
-/// [`Failed`]: not allowed, or the store's own.
-pub async fn folded_to(ctx: &Ctx) -> Result<FoldedTo, Failed> {
-    let account_id = ctx.actor.require_in_account(Action::ReadCampaigns)?;
-    let reader = ctx.db.reader();
-    let cursor = rollup_cursor::Entity::find_by_id(account_id).one(reader).await?;
-    let counter = event_counter::Entity::find_by_id(account_id).one(reader).await?;
-    Ok(FoldedTo {
-        seq: cursor.map_or(0, |cursor| cursor.seq),
-        last_seq: counter.map_or(0, |counter| counter.last_seq),
-    })
-}
-
-/// How far a log is folded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FoldedTo {
-    /// The last event that is counted.
-    pub seq: i64,
-    /// The last event.
-    pub last_seq: i64,
 }

@@ -27,7 +27,6 @@ mod read;
 mod store;
 mod timeline;
 
-pub use campaigns::{FoldedTo, campaign_totals, folded_to};
 pub use fold::fold;
 pub use histogram::Histogram;
 pub use live::{Live, LiveQuestion, LiveRejection, LiveState, MINUTES_MAX, follow};

@@ -179,7 +179,7 @@ both_stores! {
         carrier.stop().await;
         fold_and_work(&house).await;
         assert_eq!(world.stands(&campaign).await, (CampaignStatus::Finished, None));
-        let totals = rollups::campaign_totals(&world.payer.ctx, &[campaign.id]).await.unwrap();
+        let totals = campaigns::totals(&world.payer.ctx, &[campaign.id]).await.unwrap();
         assert_eq!((totals[0].sent, totals[0].queued, totals[0].parts), (7, 0, 7));
         assert_eq!(totals[0].cost_micros, 7 * PART);
         work(&house).await;

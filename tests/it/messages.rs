@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use entity::carrier;
 use entity::enums::{
-    AccountKind, AccountStatus, CarrierKind, KeyMode, MessageClass, MessageStatus,
+    AccountKind, AccountStatus, CarrierKind, EventKind, KeyMode, MessageClass, MessageStatus,
 };
 use entity::event::Model as Event;
 use entity::ids::{AccountId, CarrierId, MessageId};
@@ -188,8 +188,9 @@ pub async fn until_all(
         if let Some(before) = events.last() {
             assert_eq!(event.seq, before.seq + 1, "the log has no gap");
         }
-        let status = MessageStatus::from_code(event.status).unwrap();
-        if last.contains(&status) {
+        let status = MessageStatus::from_code(event.status);
+        let is_of_message = event.kind == EventKind::MessageStatusChanged;
+        if is_of_message && last.contains(&status.unwrap()) {
             open.remove(&MessageId(event.subject_id));
         }
         events.push(event);

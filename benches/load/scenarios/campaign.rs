@@ -140,7 +140,7 @@ async fn create(api: &Api) -> String {
     let lists = api.query(document, json!({})).await;
     let list = &lists["lists"]["nodes"][0]["id"];
     let document = "mutation($list: ID!) { createCampaign(input: { name: \"Load\", \
-        sender: \"Load\", text: \"Hello {{name|there}}\", audience: { lists: [$list] } }) { \
+        sender: \"Load\", text: \"Hello {{name|there}}\", audience: { listIds: [$list] } }) { \
         campaign { id } userErrors { code } } }";
     attribute(api).await;
     let made = api.query(document, json!({ "list": list })).await;

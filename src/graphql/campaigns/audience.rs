@@ -13,14 +13,14 @@ use crate::graphql::loaders::load;
 /// of the excluded lists nor in one of the excluded segments. It is frozen when the campaign starts.
 #[derive(InputObject, Debug)]
 pub struct CampaignAudienceInput {
-    /// Lists, `list_…`; with `segments` 1 to 20.
-    pub lists: Option<Vec<ID>>,
-    /// Segments, `segm_…`.
-    pub segments: Option<Vec<ID>>,
-    /// Lists whose contacts are left out; with `excludeSegments` at most 20.
-    pub exclude_lists: Option<Vec<ID>>,
-    /// Segments whose contacts are left out.
-    pub exclude_segments: Option<Vec<ID>>,
+    /// Lists, `list_…`; with `segmentIds` at least 1 and at most 20.
+    pub list_ids: Option<Vec<ID>>,
+    /// Segments, `segm_…`; with `listIds` at least 1 and at most 20.
+    pub segment_ids: Option<Vec<ID>>,
+    /// Lists whose contacts are left out; with `excludeSegmentIds` at most 20.
+    pub exclude_list_ids: Option<Vec<ID>>,
+    /// Segments whose contacts are left out; with `excludeListIds` at most 20.
+    pub exclude_segment_ids: Option<Vec<ID>>,
 }
 
 impl CampaignAudienceInput {
@@ -36,10 +36,10 @@ impl CampaignAudienceInput {
             ids.unwrap_or_default().iter().map(parse_id).collect::<Answer<Vec<_>>>()
         };
         Ok(Audience {
-            lists: lists(self.lists)?,
-            segments: segments(self.segments)?,
-            exclude_lists: lists(self.exclude_lists)?,
-            exclude_segments: segments(self.exclude_segments)?,
+            lists: lists(self.list_ids)?,
+            segments: segments(self.segment_ids)?,
+            exclude_lists: lists(self.exclude_list_ids)?,
+            exclude_segments: segments(self.exclude_segment_ids)?,
         })
     }
 }

@@ -8,7 +8,7 @@ use entity::{campaign, campaign_total, segment};
 use crate::ctx::Ctx;
 use crate::graphql::errors::Answer;
 use crate::graphql::loaders::Key;
-use crate::{campaigns, contacts, rollups};
+use crate::{campaigns, contacts};
 
 /// A campaign's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ impl Key for CampaignTotalRow {
 
     async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let found = rollups::campaign_totals(&ctx, &ids).await?;
+        let found = campaigns::totals(&ctx, &ids).await?;
         Ok(found.into_iter().map(|row| (Self(row.campaign_id), row)).collect())
     }
 }

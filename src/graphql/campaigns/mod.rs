@@ -3,6 +3,7 @@
 mod audience;
 mod loaders;
 mod mutations;
+mod preview;
 mod progress;
 mod refusals;
 mod totals;
@@ -15,6 +16,7 @@ use entity::ids::CampaignId;
 pub use audience::{CampaignAudience, CampaignAudienceInput};
 pub use loaders::{CampaignRow, CampaignTotalRow, SegmentRow};
 pub use mutations::CampaignsMutation;
+pub use preview::{CampaignTestsMutation, PreviewCampaignError, SendCampaignTestError};
 pub use progress::CampaignsSubscription;
 pub use refusals::{
     CancelCampaignError, CreateCampaignError, PauseCampaignError, ResumeCampaignError,
@@ -156,7 +158,6 @@ impl Campaign {
     /// Its messages, by contact, the newest contact first. For whoever may read messages; null for
     /// others.
     #[graphql(complexity = "cost(first, last).saturating_mul(child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "a list's arguments are the contract's")]
     async fn messages(
         &self,
         context: &Context<'_>,

@@ -28,6 +28,11 @@ impl CampaignProgress {
         Cursor(CursorText::encode(CursorKind::Events, &self.0.seq.to_be_bytes()))
     }
 
+    /// When this was so.
+    async fn occurred_at(&self) -> DateTime {
+        self.0.at.into()
+    }
+
     /// The campaign, as it stands.
     async fn campaign(&self) -> Campaign {
         Campaign(self.0.campaign.clone())
@@ -51,6 +56,16 @@ impl CampaignProgress {
     }
 }
 
+/// What a stream tells next.
+enum Next {
+    /// How the campaign goes.
+    Of(Box<campaigns::Progresses>),
+    /// That there is no such campaign.
+    Nothing,
+    /// Nothing more.
+    Over,
+}
+
 /// Streams.
 #[derive(Default)]
 pub struct CampaignsSubscription;
@@ -59,8 +74,8 @@ pub struct CampaignsSubscription;
 impl CampaignsSubscription {
     /// How a campaign goes: at once, and then each time that it changed, at most once a second. Each
     /// tells the present state whole. With `after`, the `cursor` of the last one that you have, the
-    /// first is told as soon as there is something new. A campaign that the account does not have is
-    /// answered `BAD_REQUEST`. For everybody in the account, and for keys with the scope
+    /// first is told as soon as there is something new. Null, and then nothing more, if the account
+    /// has no such campaign. For everybody in the account, and for keys with the scope
     /// `campaigns:manage` or `messages:read`.
     async fn campaign_progress(
         &self,
@@ -68,7 +83,7 @@ impl CampaignsSubscription {
         #[graphql(desc = "The campaign, `camp_…`.")] campaign_id: ID,
         #[graphql(desc = "The cursor of the last state that you have; absent or null: none.")]
         after: Option<Cursor>,
-    ) -> Result<impl Stream<Item = Answer<CampaignProgress>>, Fault> {
+    ) -> Result<impl Stream<Item = Answer<Option<CampaignProgress>>>, Fault> {
         let ctx = call(context)?;
         let hub = context
             .data_opt::<Hub>()
@@ -77,22 +92,27 @@ impl CampaignsSubscription {
         let after = after.as_ref().map(seq_of_cursor).transpose()?;
         // Boxed: what the first reads need is given back, not kept as long as the stream.
         let stream = match Box::pin(campaigns::follow(ctx, hub, id, after)).await {
-            Ok(Some(stream)) => stream,
-            Ok(None) => {
-                let text = "campaignId: there is no such campaign".to_owned();
-                return Err(Failed::BadRequest(text).into());
-            }
+            Ok(stream) => stream.map(Box::new),
             Err(Error::Rejected(rejection)) => return Err(refused(rejection)),
             Err(Error::Failed(failed)) => return Err(failed.into()),
         };
         // Boxed: the future that waits for the next state would else hold room for it twice.
-        Ok(unfold(Some(Box::new(stream)), |stream| async {
-            let mut stream = stream?;
-            match stream.next().await {
-                Ok(Some(progress)) => Some((Ok(CampaignProgress(progress)), Some(stream))),
-                Ok(None) => None,
-                // The error is the stream's last word.
-                Err(failed) => Some((Err(failed.into()), None)),
+        let next = match stream {
+            Some(stream) => Next::Of(stream),
+            None => Next::Nothing,
+        };
+        Ok(unfold(next, |next| async {
+            match next {
+                Next::Of(mut stream) => match stream.next().await {
+                    Ok(Some(progress)) => {
+                        Some((Ok(Some(CampaignProgress(progress))), Next::Of(stream)))
+                    }
+                    Ok(None) => None,
+                    // The error is the stream's last word.
+                    Err(failed) => Some((Err(failed.into()), Next::Over)),
+                },
+                Next::Nothing => Some((Ok(None), Next::Over)),
+                Next::Over => None,
             }
         }))
     }

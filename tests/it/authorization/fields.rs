@@ -221,11 +221,26 @@ pub const FIELDS: &[Field] = &[
         "query($id: ID!) { campaign(id: $id) { id status } }",
     ),
     unnamed("Query.campaigns", To(ReadCampaigns), "{ campaigns { nodes { id } } }"),
-    of_account(
+    // There is no such campaign, and whoever may ask is told so.
+    unnamed(
         "Subscription.campaignProgress",
         To(ReadCampaigns),
+        "subscription { campaignProgress(campaignId: \"camp_00000000000000000000000000\") {
+            campaign { id } } }",
+    ),
+    of_account(
+        "Mutation.previewCampaign",
+        To(ManageCampaigns),
         Kind::Campaign,
-        "subscription($id: ID!) { campaignProgress(campaignId: $id) { campaign { id } } }",
+        "mutation($id: ID!) { previewCampaign(input: { campaignId: $id }) {
+            preview { recipients } userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.sendCampaignTest",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { sendCampaignTest(input: { campaignId: $id, idempotencyKey: \"\",
+            to: [] }) { userErrors { code } } }",
     ),
     unnamed(
         "Mutation.createCampaign",

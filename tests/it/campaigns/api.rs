@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{World, fold_and_work, work};
 use crate::billing::PART;
 use crate::graphql_api::{Api, account, key, person, text};
-use crate::support::{PATIENCE, TestHouse, both_stores, within};
+use crate::support::{PATIENCE, both_stores, within};
 
 const CREATE: &str = "mutation($input: CreateCampaignInput!) { createCampaign(input: $input) { \
     campaign { id status version } userErrors { code path } } }";
@@ -21,7 +21,7 @@ both_stores! {
         let api = Api::new(&house).await;
         let ctx = &world.payer.ctx;
         let input = json!({ "name": "Spring", "sender": "Acme", "topic": "News",
-            "text": "Hi {{name|you}}", "audience": { "lists": [world.list.to_string()] } });
+            "text": "Hi {{name|you}}", "audience": { "listIds": [world.list.to_string()] } });
         let made = api.data(ctx, CREATE, json!({ "input": input })).await["createCampaign"].clone();
         assert_eq!(made["userErrors"], json!([]));
         let id = text(&made["campaign"]["id"]);
@@ -57,7 +57,9 @@ both_stores! {
         let after = json!({ "id": id, "after": progress["cursor"] });
         let mut resumed = api.stream(ctx, document, after);
         let pausing = async {
-            api.data(ctx, &verb("pauseCampaign"), variables()).await
+            let paused = api.data(ctx, &verb("pauseCampaign"), variables()).await;
+            house.hand.advance(std::time::Duration::from_secs(1));
+            paused
         };
         let (told, paused) = futures::join!(within(PATIENCE, resumed.next()), pausing);
         assert_eq!(paused["pauseCampaign"]["campaign"], json!({ "status": "PAUSED", "reason": "REQUESTED" }));
@@ -108,15 +110,15 @@ both_stores! {
             (json!({ "text": "x".repeat(3_001) }), "INVALID_TEXT", "text"),
             (json!({ "text": "Hi {{town}}" }), "UNKNOWN_ATTRIBUTE", "text"),
             (json!({ "audience": {} }), "INVALID_AUDIENCE", "audience"),
-            (json!({ "audience": { "lists": [gone] } }), "INVALID_AUDIENCE", "audience"),
-            (json!({ "audience": { "lists": vec![world.list.to_string(); 21] } }), "INVALID_AUDIENCE", "audience"),
+            (json!({ "audience": { "listIds": [gone] } }), "INVALID_AUDIENCE", "audience"),
+            (json!({ "audience": { "listIds": vec![world.list.to_string(); 21] } }), "INVALID_AUDIENCE", "audience"),
             (json!({ "ratePerS": 0 }), "INVALID_RATE", "ratePerS"),
             (json!({ "ratePerS": 100_001 }), "INVALID_RATE", "ratePerS"),
             (json!({ "sendAt": past }), "SEND_AT_IN_PAST", "sendAt"),
             (json!({ "sendAt": "2028-01-05T00:00:00Z" }), "SEND_AT_TOO_FAR", "sendAt"),
         ] {
             let mut input = json!({ "name": "Spring", "sender": "Acme", "text": "Hi",
-                "audience": { "lists": [world.list.to_string()] } });
+                "audience": { "listIds": [world.list.to_string()] } });
             input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             let refused = api.data(ctx, CREATE, json!({ "input": input })).await;
             let errors = &refused["createCampaign"]["userErrors"];
@@ -152,9 +154,74 @@ both_stores! {
             let seen = api.data(&viewer, "query($id: ID!) { campaign(id: $id) { status } }", variables.clone()).await;
             assert_eq!(seen["campaign"]["status"], "DRAFT");
         }
+        let document = "subscription($id: ID!) { campaignProgress(campaignId: $id) { campaign { id } } }";
+        let mut stream = api.stream(&other, document, variables.clone());
+        let told = within(PATIENCE, stream.next()).await.unwrap();
+        assert_eq!(told.data.into_json().unwrap(), json!({ "campaignProgress": null }));
+        assert!(within(PATIENCE, stream.next()).await.is_none());
         let seen = api.data(&other, "query($id: ID!) { campaign(id: $id) { id } node(id: $id) { id } \
             campaigns { nodes { id } } }", variables).await;
         assert_eq!(seen, json!({ "campaign": null, "node": null, "campaigns": { "nodes": [] } }));
+    }
+
+    async fn a_preview_says_what_it_takes_and_a_test_shows_it(house: TestHouse) {
+        let world = World::new(&house, 5).await;
+        let api = Api::new(&house).await;
+        let ctx = &world.payer.ctx;
+        let route: entity::ids::RouteId = house.platform.ids.next();
+        let simulator = heliograph::carriers::registry::SIMULATOR_CARRIER_ID;
+        let values = [route.0.into(), simulator.0.into()];
+        house.execute("INSERT INTO route VALUES ($1, '', $2, 0, 1, 0)", values).await;
+        super::opt_out_of(&world, &super::number(4)).await;
+        let campaign = world.create().await;
+        let preview = "mutation($id: ID!) { previewCampaign(input: {campaignId: $id, examples: 10}) { \
+            preview { recipients suppressed refused parts cost { amount } isExact sampleSize \
+            examples { contact { number } text parts price { amount } error { code } } } \
+            userErrors { code } } }";
+        let variables = json!({ "id": campaign.id.to_string() });
+        let told = api.data(ctx, preview, variables.clone()).await["previewCampaign"].clone();
+        let told = &told["preview"];
+        assert_eq!((&told["recipients"], &told["suppressed"], &told["refused"]), (&json!(5), &json!(1), &json!(0)));
+        assert_eq!((&told["parts"], &told["cost"]["amount"]), (&json!(4.0), &json!("0.04")));
+        assert_eq!((&told["isExact"], &told["sampleSize"]), (&json!(true), &json!(4)));
+        let mut texts: Vec<_> = told["examples"].as_array().unwrap().iter()
+            .map(|example| (text(&example["contact"]["number"]), text(&example["text"])))
+            .collect();
+        texts.sort();
+        let example = |n: usize, text: &str| (super::number(n), text.to_owned());
+        assert_eq!(texts, [example(0, "Hi N0"), example(1, "Hi N1"), example(2, "Hi you"), example(3, "Hi N3")]);
+        assert_eq!(world.payer.has().await.1, 0, "nothing is held");
+        // What it takes is what it then takes.
+        let test = "mutation($input: SendCampaignTestInput!) { sendCampaignTest(input: $input) { \
+            results { message { to text campaign { id } } error { code } } replayed userErrors { code } } }";
+        let input = |more: Value| {
+            let mut input = json!({ "campaignId": campaign.id.to_string(), "idempotencyKey": "k",
+                "to": ["+4915112345671", "12"] });
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!({ "input": input })
+        };
+        let contact = world.contacts[1].to_string();
+        let tested = api.data(ctx, test, input(json!({ "contactId": contact }))).await["sendCampaignTest"].clone();
+        assert_eq!(tested["results"], json!([
+            { "message": { "to": "+4915112345671", "text": "Hi N1", "campaign": null }, "error": null },
+            { "message": null, "error": { "code": "INVALID_RECIPIENT" } },
+        ]));
+        let again = api.data(ctx, test, input(json!({ "contactId": contact }))).await;
+        assert_eq!(again["sendCampaignTest"]["replayed"], true);
+        for (more, code) in [
+            (json!({ "to": [] }), "NO_NUMBERS"),
+            (json!({ "to": vec!["+4915112345671"; 11] }), "TOO_MANY_NUMBERS"),
+            (json!({ "contactId": format!("cont_{}", "0".repeat(26)) }), "CONTACT_NOT_FOUND"),
+            (json!({ "campaignId": format!("camp_{}", "0".repeat(26)) }), "CAMPAIGN_NOT_FOUND"),
+            (json!({ "idempotencyKey": "" }), "INVALID_IDEMPOTENCY_KEY"),
+            (json!({}), "IDEMPOTENCY_KEY_REUSED"),
+        ] {
+            let refused = api.data(ctx, test, input(more)).await;
+            assert_eq!(refused["sendCampaignTest"]["userErrors"], json!([{ "code": code }]));
+        }
+        campaigns::cancel(ctx, campaign.id).await.unwrap();
+        let over = api.data(ctx, test, input(json!({ "idempotencyKey": "l" }))).await;
+        assert_eq!(over["sendCampaignTest"]["userErrors"], json!([{ "code": "CAMPAIGN_OVER" }]));
     }
 
     async fn a_test_key_s_campaign_is_played_and_costs_nothing(house: TestHouse) {

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use entity::enums::{CampaignStatus, MessageStatus};
 use futures::FutureExt;
 use heliograph::campaigns;
-use heliograph::rollups;
 use heliograph::sys::Randomness;
 use sea_orm::ConnectionTrait;
 
 use super::{World, assert_one_each, by_status, dying, fold_and_work, number, opt_out_of, work};
 use crate::billing::{PART, Payer, assert_in_order, scripted_carrier};
 use crate::messages::{subscribe, until_all};
-use crate::support::{PATIENCE, TestHouse, both_stores, within};
+use crate::support::{PATIENCE, both_stores, within};
 
 both_stores! {
     async fn a_crash_after_any_statement_makes_no_message_twice(house: TestHouse) {
@@ -102,7 +101,7 @@ both_stores! {
         assert_eq!(stands, HashMap::from([(MessageStatus::Queued, 30)]), "none is held any more");
         assert!(!world.read(&campaign).await.needs_sweep);
         fold_and_work(&house).await;
-        let totals = rollups::campaign_totals(&world.payer.ctx, &[campaign.id]).await.unwrap();
+        let totals = campaigns::totals(&world.payer.ctx, &[campaign.id]).await.unwrap();
         assert_eq!((totals[0].queued, totals[0].held), (30, 0));
         assert_in_order(&house).await;
     }
@@ -153,7 +152,7 @@ both_stores! {
         assert_eq!(by_status(&house, &campaign).await, canceled);
         assert_eq!(world.payer.has().await, (10_000 * PART, 0));
         fold_and_work(&house).await;
-        let totals = rollups::campaign_totals(&world.payer.ctx, &[campaign.id]).await.unwrap();
+        let totals = campaigns::totals(&world.payer.ctx, &[campaign.id]).await.unwrap();
         assert_eq!((totals[0].canceled, totals[0].cost_micros), (12, 0));
         assert_in_order(&house).await;
     }
