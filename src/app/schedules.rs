@@ -1,5 +1,6 @@
 //! The periodic work of a worker: which job runs how often. What a job does stands in its domain.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::payments::{ASK, FOLD};
@@ -11,7 +12,7 @@ use crate::jobs::Schedule;
 use crate::messages::commands::Tables;
 use crate::messages::{auto_reply, inbound_parts, sweeps};
 use crate::payments;
-use crate::rollups;
+use crate::rollups::{self, Folder};
 use crate::routing::Routes;
 
 /// All of it.
@@ -20,6 +21,7 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
     let routes = Routes::new(db.clone(), clock.clone(), doorbell);
     let prices = Prices::new(db.clone(), clock.clone(), doorbell, &platform.settings);
     let (campaign_routes, campaign_prices) = (routes.clone(), prices.clone());
+    let folder = Arc::new(Folder::default());
     vec![
         // What a phone asked for is answered at most this late.
         Schedule::new("messages.answer_keywords", Duration::from_secs(1), move |ctx| {
@@ -64,8 +66,9 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
             }
         }),
         // How old charts are at most, beside the time that a fold takes.
-        Schedule::new("rollups.fold", Duration::from_secs(1), |ctx| async move {
-            rollups::fold(&ctx).await
+        Schedule::new("rollups.fold", Duration::from_secs(1), move |ctx| {
+            let folder = Arc::clone(&folder);
+            async move { folder.fold(&ctx).await }
         }),
         Schedule::new("rollups.purge", Duration::from_secs(3_600), |ctx| async move {
             rollups::purge(&ctx).await

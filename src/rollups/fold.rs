@@ -1,22 +1,24 @@
 //! Folds the event log into the roll-ups.
 //!
 //! What is new is read outside any transaction, since the log never changes: the events, the rows of
-//! their messages, and of messages that were counted before their earlier events. Then one
-//! transaction moves the cursors by compare-and-set and adds the sums. Whoever loses the race, or is
+//! their messages, and of messages that were counted before their earlier events, unless they are
+//! remembered. Then one transaction moves the cursors by compare-and-set and adds the sums. Whoever loses the race, or is
 //! killed on the way, has changed nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use entity::enums::{EventKind, MessageStatus};
 use entity::ids::AccountId;
 use entity::time::UnixMillis;
 use sea_orm::{DbErr, QueryResult};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::model::Kind;
+use super::recent::{Known, Recent};
 use super::store::{self, Behind};
-use super::timeline::{Facts, Step, Tally, accepted_at};
+use super::timeline::{Facts, Life, Step, Tally, accepted_at};
 use crate::ctx::Ctx;
 use crate::db::{Bulk, BulkColumn, BulkType, Db, TransactionError};
 use crate::types::money::Micros;
@@ -26,18 +28,27 @@ const EVENTS_MAX: i64 = 10_000;
 /// Accounts looked at by one statement, and folded by one transaction.
 const ACCOUNTS_MAX: u64 = 500;
 
-/// Folds all that the logs hold. Returns how many events.
-///
-/// # Errors
-/// The store's own; what was committed before stays.
-pub async fn fold(ctx: &Ctx) -> Result<u64, DbErr> {
-    let mut folded = 0;
-    loop {
-        let pass = fold_all_accounts(ctx).await?;
-        folded += pass.events;
-        // What comes during a pass waits for the next run, unless there is much of it.
-        if !pass.is_cut_short {
-            return Ok(folded);
+/// Folds the logs, and remembers messages that are under way.
+#[derive(Debug, Default)]
+pub struct Folder {
+    recent: Mutex<Recent>,
+}
+
+impl Folder {
+    /// Folds all that the logs hold. Returns how many events.
+    ///
+    /// # Errors
+    /// The store's own; what was committed before stays.
+    pub async fn fold(&self, ctx: &Ctx) -> Result<u64, DbErr> {
+        let mut recent = self.recent.lock().await;
+        let mut folded = 0;
+        loop {
+            let pass = fold_all_accounts(ctx, &mut recent).await?;
+            folded += pass.events;
+            // What comes during a pass waits for the next run, unless there is much of it.
+            if !pass.is_cut_short {
+                return Ok(folded);
+            }
         }
     }
 }
@@ -52,7 +63,7 @@ struct Pass {
 
 /// Each account in its turn gets at most a transaction's worth, so that one with much to fold does
 /// not keep the others waiting.
-async fn fold_all_accounts(ctx: &Ctx) -> Result<Pass, DbErr> {
+async fn fold_all_accounts(ctx: &Ctx, recent: &mut Recent) -> Result<Pass, DbErr> {
     let mut pass = Pass::default();
     let mut after = AccountId(Uuid::nil());
     loop {
@@ -61,7 +72,7 @@ async fn fold_all_accounts(ctx: &Ctx) -> Result<Pass, DbErr> {
         after = last.account_id;
         pass.is_cut_short |= behind.iter().any(|it| it.last - it.folded > EVENTS_MAX);
         for batch in batches(&behind) {
-            pass.events += fold_batch(ctx, &batch).await?;
+            pass.events += fold_batch(ctx, &batch, recent).await?;
         }
     }
 }
@@ -107,8 +118,10 @@ impl TransactionError for Abandoned {
 }
 
 /// Folds one transaction's worth. Says how many events; none if another worker did.
-async fn fold_batch(ctx: &Ctx, batch: &[Behind]) -> Result<u64, DbErr> {
-    let tally = &tally(&ctx.db, batch).await?;
+async fn fold_batch(ctx: &Ctx, batch: &[Behind], recent: &mut Recent) -> Result<u64, DbErr> {
+    recent.check(batch);
+    let (tally, learned) = tally(&ctx.db, batch, recent).await?;
+    let tally = &tally;
     let now = ctx.clock.now();
     let settings = &ctx.settings.metrics;
     let written = ctx
@@ -123,6 +136,7 @@ async fn fold_batch(ctx: &Ctx, batch: &[Behind]) -> Result<u64, DbErr> {
         .await;
     match written {
         Ok(()) => {
+            recent.learn(batch, learned, now);
             let events = batch.iter().map(|it| it.last - it.folded).sum::<i64>();
             Ok(u64::try_from(events).unwrap_or_default())
         }
@@ -136,22 +150,45 @@ async fn fold_batch(ctx: &Ctx, batch: &[Behind]) -> Result<u64, DbErr> {
 
 type Subject = (AccountId, Uuid);
 
-/// Adds up what the logs tell between the cursors and the ends of the batch.
-async fn tally(db: &Db, batch: &[Behind]) -> Result<Tally, DbErr> {
+/// Adds up what the logs tell between the cursors and the ends of the batch, and says what became
+/// of each message.
+async fn tally(
+    db: &Db,
+    batch: &[Behind],
+    recent: &Recent,
+) -> Result<(Tally, Vec<(Uuid, Known)>), DbErr> {
     let new = read_new(db, batch).await?;
-    let messages = read_messages(db, new.keys().copied()).await?;
-    let began_before = new
-        .iter()
+    let remembered = |subject: &Subject| recent.get(subject.0, subject.1);
+    let forgotten = || new.iter().filter(|(subject, _)| remembered(subject).is_none());
+    let messages = read_messages(db, forgotten().map(|(subject, _)| *subject)).await?;
+    let began_before = forgotten()
         .filter(|(_, steps)| steps.first().is_some_and(|step| step.version > 1))
         .map(|(subject, _)| *subject);
     let before = read_before(db, batch, began_before).await?;
+    let uncharged = new.keys().copied().filter(|subject| {
+        remembered(subject).is_some_and(|known| known.facts.charged_version.is_none())
+    });
+    let charges = read_charges(db, uncharged).await?;
     let mut tally = Tally::default();
+    let mut learned = Vec::with_capacity(new.len());
     for (subject, steps) in &new {
-        // Only a message that is gone with its account leaves its events behind.
-        let Some(facts) = messages.get(subject) else { continue };
-        tally.add(facts, before.get(subject).into_iter().flatten(), steps);
+        let mut known = match (remembered(subject), messages.get(subject)) {
+            (Some(known), _) => known.clone(),
+            (None, Some(facts)) => {
+                let life = Life::of(facts, before.get(subject).into_iter().flatten());
+                Known { facts: facts.clone(), life, told_at: UnixMillis(0) }
+            }
+            // Only a message that is gone with its account leaves its events behind.
+            (None, None) => continue,
+        };
+        if let Some(charge) = charges.get(subject) {
+            (known.facts.charged, known.facts.charged_version) = *charge;
+        }
+        tally.go_on(&known.facts, &mut known.life, steps);
+        known.told_at = steps.last().map_or(known.told_at, |step| step.at);
+        learned.push((subject.1, known));
     }
-    Ok(tally)
+    Ok((tally, learned))
 }
 
 const WINDOW_COLUMNS: &[BulkColumn] = &[
@@ -238,12 +275,46 @@ async fn read_messages(
         message.charged_micros, message.charged_version, message.campaign_id FROM rows CROSS JOIN message \
         WHERE message.account_id = rows.account_id AND message.id = rows.id";
     let rows = rows.read(db, sql, Vec::new()).await?;
+    let mut kinds = HashSet::new();
     rows.iter()
-        .map(|row| Ok(((row.try_get("", "account_id")?, row.try_get("", "id")?), facts(row)?)))
+        .map(|row| {
+            let subject = (row.try_get("", "account_id")?, row.try_get("", "id")?);
+            Ok((subject, facts(row, &mut kinds)?))
+        })
         .collect()
 }
 
-fn facts(row: &QueryResult) -> Result<Facts, DbErr> {
+type Charge = (Option<Micros>, Option<i32>);
+
+/// What has come to be known of the charges of messages whose rows were read before.
+async fn read_charges(
+    db: &Db,
+    subjects: impl Iterator<Item = Subject>,
+) -> Result<HashMap<Subject, Charge>, DbErr> {
+    let mut rows = Bulk::new(ID_COLUMNS);
+    for (account_id, id) in subjects {
+        rows.push([account_id.0.into(), id.into()]);
+    }
+    let sql = "SELECT message.account_id, message.id, message.charged_micros, \
+        message.charged_version FROM rows CROSS JOIN message \
+        WHERE message.account_id = rows.account_id AND message.id = rows.id \
+        AND message.charged_version IS NOT NULL";
+    let rows = rows.read(db, sql, Vec::new()).await?;
+    rows.iter()
+        .map(|row| {
+            let subject = (row.try_get("", "account_id")?, row.try_get("", "id")?);
+            Ok((subject, charge(row)?))
+        })
+        .collect()
+}
+
+fn charge(row: &QueryResult) -> Result<Charge, DbErr> {
+    let charged = row.try_get::<Option<i64>>("", "charged_micros")?.map(Micros);
+    Ok((charged, row.try_get("", "charged_version")?))
+}
+
+/// A message's row; messages of one kind share it.
+fn facts(row: &QueryResult, kinds: &mut HashSet<Arc<Kind>>) -> Result<Facts, DbErr> {
     let kind = Kind {
         is_test: row.try_get("", "is_test")?,
         country: row.try_get("", "country")?,
@@ -254,15 +325,24 @@ fn facts(row: &QueryResult) -> Result<Facts, DbErr> {
         currency: row.try_get("", "currency")?,
         purse: row.try_get("", "purse")?,
     };
+    let kind = match kinds.get(&kind) {
+        Some(kind) => Arc::clone(kind),
+        None => {
+            let kind = Arc::new(kind);
+            kinds.insert(Arc::clone(&kind));
+            kind
+        }
+    };
+    let (charged, charged_version) = charge(row)?;
     Ok(Facts {
         account_id: row.try_get("", "account_id")?,
         accepted_at: accepted_at(row.try_get("", "id")?),
-        kind: Arc::new(kind),
+        kind,
         parts: row.try_get("", "parts")?,
         unit_price: row.try_get("", "unit_price_nanos")?,
         price: Micros(row.try_get("", "price_micros")?),
-        charged: row.try_get::<Option<i64>>("", "charged_micros")?.map(Micros),
-        charged_version: row.try_get("", "charged_version")?,
+        charged,
+        charged_version,
         campaign_id: row.try_get("", "campaign_id")?,
     })
 }

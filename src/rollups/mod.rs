@@ -4,6 +4,8 @@
 //! - They are **folded from the event log**, by one worker, some of the log at a time: the account's
 //!   cursor and the sums move in one transaction, so each event counts exactly once. Nothing is
 //!   written for them while messages are accepted, sent or settled.
+//! - The worker **remembers** messages that are under way, a bounded number, so that most events cost
+//!   one row to read. The result never depends on it.
 //! - A message counts **where it was accepted**: in the minute of its id, whenever something becomes
 //!   of it. So the sums of any time are those of `messages` with the same filter, also after a late
 //!   receipt.
@@ -24,10 +26,11 @@ mod periods;
 mod purge;
 mod queries;
 mod read;
+mod recent;
 mod store;
 mod timeline;
 
-pub use fold::fold;
+pub use fold::Folder;
 pub use histogram::Histogram;
 pub use live::{Live, LiveQuestion, LiveRejection, LiveState, MINUTES_MAX, follow};
 pub use model::{Counts, Kind, Measure, Measures, Resolution};

@@ -1,7 +1,8 @@
 //! From what the log tells of a message to what is counted of it: pure.
 //!
-//! A message's whole story is walked each time: first what was counted before, for its state, then
-//! what is new, for what it adds. So nothing has to be remembered of messages between two runs.
+//! Of a message whose state is not remembered, the story is walked from its start: first what was
+//! counted before, for its state, then what is new, for what it adds. So nothing has to be stored of
+//! messages between two runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -87,10 +88,16 @@ impl Tally {
         before: impl IntoIterator<Item = &'a Step>,
         new: impl IntoIterator<Item = &'a Step>,
     ) {
-        let mut life = Life::default();
-        for step in before {
-            life.take(facts, step);
-        }
+        self.go_on(facts, &mut Life::of(facts, before), new);
+    }
+
+    /// Adds what `new` tells of a message that was in this state before, and brings the state along.
+    pub(super) fn go_on<'a>(
+        &mut self,
+        facts: &Facts,
+        life: &mut Life,
+        new: impl IntoIterator<Item = &'a Step>,
+    ) {
         for step in new {
             let from = life.status;
             let change = life.take(facts, step);
@@ -158,8 +165,8 @@ impl Tally {
 }
 
 /// What is known of a message after some of its story.
-#[derive(Debug, Default)]
-struct Life {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Life {
     status: Option<MessageStatus>,
     queued_at: Option<UnixMillis>,
     sent_at: Option<UnixMillis>,
@@ -169,7 +176,7 @@ struct Life {
 
 /// What a step of its story adds.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Change {
+pub(super) struct Change {
     accepted: bool,
     sent: bool,
     /// An outcome that turned out not to be the last.
@@ -182,7 +189,26 @@ struct Change {
 }
 
 impl Life {
-    fn take(&mut self, facts: &Facts, step: &Step) -> Change {
+    /// The state after these steps.
+    pub(super) fn of<'a>(facts: &Facts, steps: impl IntoIterator<Item = &'a Step>) -> Self {
+        let mut life = Self::default();
+        for step in steps {
+            life.take(facts, step);
+        }
+        life
+    }
+
+    /// Whether it waits for its carrier or was with it.
+    pub(super) const fn is_queued(&self) -> bool {
+        self.queued_at.is_some()
+    }
+
+    /// Whether nothing more is expected: of an unknown outcome, for days.
+    pub(super) const fn is_over(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    pub(super) fn take(&mut self, facts: &Facts, step: &Step) -> Change {
         let mut change = Change { accepted: step.version == 1, ..Change::default() };
         self.status = Some(step.status);
         if step.status == MessageStatus::Queued {
@@ -227,14 +253,14 @@ const fn was_taken(status: MessageStatus) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use MessageStatus::{Delivered, Enroute, ExpiredHere, Queued, Scheduled, Sent, Unknown};
     use entity::enums::{MessageClass, Purse};
     use entity::ids::CarrierId;
     use uuid::Uuid;
 
-    fn facts() -> Facts {
+    pub(in crate::rollups) fn facts() -> Facts {
         Facts {
             account_id: AccountId(Uuid::from_u128(1)),
             accepted_at: UnixMillis(61_000),

@@ -105,7 +105,7 @@ pub async fn work_as(house: &TestHouse, ctx: &Ctx) {
 
 /// The worker, and what it goes by of messages' fates.
 pub async fn fold_and_work(house: &TestHouse) {
-    rollups::fold(&house.system()).await.unwrap();
+    rollups::Folder::default().fold(&house.system()).await.unwrap();
     work(house).await;
 }
 
@@ -343,11 +343,11 @@ both_stores! {
             house.execute(fail, [id.0.into()]).await;
         }
         told(MessageStatus::Failed, &ids[..2]).await;
-        rollups::fold(&house.system()).await.unwrap();
+        rollups::Folder::default().fold(&house.system()).await.unwrap();
         work_as(&house, &worker).await;
         assert_eq!(world.stands(&campaign).await.0, CampaignStatus::Running, "too few to tell");
         told(MessageStatus::Failed, &ids[2..3]).await;
-        rollups::fold(&house.system()).await.unwrap();
+        rollups::Folder::default().fold(&house.system()).await.unwrap();
         work_as(&house, &worker).await;
         let paused = (CampaignStatus::Paused, Some(CampaignReason::FailureRatio));
         assert_eq!(world.stands(&campaign).await, paused);

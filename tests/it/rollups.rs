@@ -17,7 +17,9 @@ use heliograph::billing::{self, UsageQuestion};
 use heliograph::ctx::{Ctx, Platform};
 use heliograph::db::page;
 use heliograph::messages::{queries, sweeps};
-use heliograph::rollups::{self, Filter, Interval, Measure, Metrics, MetricsQuestion, Mode, Whose};
+use heliograph::rollups::{
+    self, Filter, Folder, Interval, Measure, Metrics, MetricsQuestion, Mode, Whose,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -46,7 +48,7 @@ async fn figures(ctx: &Ctx, from: UnixMillis, to: UnixMillis, filter: Filter) ->
 }
 
 async fn fold(house: &TestHouse) -> u64 {
-    rollups::fold(&house.system()).await.unwrap()
+    Folder::default().fold(&house.system()).await.unwrap()
 }
 
 /// What the list of messages counts of the same time and class, by outcome.
@@ -133,6 +135,7 @@ both_stores! {
             let story = random_messages(&house, account_id, &mut random, 250).await;
             stories.push((key(&house, account_id, KeyMode::Live), story));
         }
+        let folders = [Folder::default(), Folder::default(), Folder::default()];
         loop {
             let mut told = false;
             for (_, story) in &mut stories {
@@ -142,9 +145,14 @@ both_stores! {
             if !told {
                 break;
             }
-            // Two workers at once, as when a lease has run out under one of them.
+            // Two workers at once, as when a lease has run out under one of them; or one of three,
+            // so that what the others remember does not hold any more.
             let ctx = house.system();
-            let (one, other) = tokio::join!(rollups::fold(&ctx), rollups::fold(&ctx));
+            let (one, other) = match random.random_range(0..5) {
+                0 => (folders[2].fold(&ctx).await, Ok(0)),
+                n @ (1 | 2) => (folders[n - 1].fold(&ctx).await, Ok(0)),
+                _ => tokio::join!(folders[0].fold(&ctx), folders[1].fold(&ctx)),
+            };
             one.unwrap();
             other.unwrap();
         }
@@ -194,7 +202,13 @@ both_stores! {
             let ctx = key(&house, account_id, KeyMode::Live);
             let mut story = random_messages(&house, account_id, &mut random, 30).await;
             story.tell(&house, &mut random, 45).await;
-            fold(&house).await;
+            // In turns with all remembered, and with nothing.
+            let folder = Folder::default();
+            if crash_after % 2 == 0 {
+                folder.fold(&house.system()).await.unwrap();
+            } else {
+                fold(&house).await;
+            }
             story.tell_all(&house).await;
             let count = Arc::new(AtomicUsize::new(0));
             let db = house.platform.db.clone().observed({
@@ -206,7 +220,7 @@ both_stores! {
             });
             let platform = Arc::new(Platform { db, ..Platform::clone(&house.platform) });
             let dying = Ctx::system(platform, "test");
-            let crashed = AssertUnwindSafe(rollups::fold(&dying)).catch_unwind().await.is_err();
+            let crashed = AssertUnwindSafe(folder.fold(&dying)).catch_unwind().await.is_err();
             fold(&house).await;
             assert_charts_are_lists(&ctx, house.now().plus_ms(-6 * HOUR_MS), house.now(), None).await;
             if !crashed {
