@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object};
 use entity::{campaign, campaign_total};
 
-use super::loaders::CampaignTotalRow;
+use super::loaders::{CampaignTotalRow, ReadTotals};
 use crate::error::Failed;
 use crate::graphql::errors::Answer;
 use crate::graphql::loaders::load;
@@ -18,13 +18,15 @@ pub struct CampaignTotals {
 }
 
 impl CampaignTotals {
-    /// The totals of a campaign that the caller found.
+    /// The totals of a campaign that the caller found, read together with those of others.
     ///
     /// # Errors
     /// The read's own.
     pub async fn load(context: &Context<'_>, campaign: &campaign::Model) -> Answer<Self> {
-        let total = load(context, CampaignTotalRow(campaign.id)).await?;
-        Self::of(context, campaign, total).await
+        let read = load(context, CampaignTotalRow(campaign.id)).await?;
+        let ReadTotals { total, currency } =
+            read.ok_or_else(|| Failed::internal("totals were asked for and not read"))?;
+        Ok(Self::new(campaign.clone(), total, currency))
     }
 
     /// The totals of a campaign that was read with them.
@@ -42,7 +44,7 @@ impl CampaignTotals {
     }
 
     /// The totals in a currency.
-    pub fn new(
+    fn new(
         campaign: campaign::Model,
         total: Option<campaign_total::Model>,
         currency: Currency,

@@ -168,10 +168,11 @@ both_stores! {
         let world = World::new(&house, 5).await;
         let api = Api::new(&house).await;
         let ctx = &world.payer.ctx;
-        let route: entity::ids::RouteId = house.platform.ids.next();
-        let simulator = heliograph::carriers::registry::SIMULATOR_CARRIER_ID;
-        let values = [route.0.into(), simulator.0.into()];
-        house.execute("INSERT INTO route VALUES ($1, '', $2, 0, 1, 0)", values).await;
+        let carrier: entity::ids::CarrierId = house.platform.ids.next();
+        let sql = "INSERT INTO carrier VALUES ($1, 'North', 1, '{}', NULL, true, 1, 0, 0)";
+        house.execute(sql, [carrier.0.into()]).await;
+        let sql = "INSERT INTO route VALUES ($1, '', $1, 0, 1, 0)";
+        house.execute(sql, [carrier.0.into()]).await;
         super::opt_out_of(&world, &super::number(4)).await;
         let campaign = world.create().await;
         let preview = "mutation($id: ID!) { previewCampaign(input: {campaignId: $id, examples: 10}) { \
