@@ -53,6 +53,8 @@ pub struct Settings {
     pub mail: Mail,
     /// Roll-ups.
     pub metrics: Metrics,
+    /// Campaigns.
+    pub campaigns: Campaigns,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -244,6 +246,16 @@ pub struct Metrics {
     pub hour_retention_s: i64,
 }
 
+/// Campaigns.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Campaigns {
+    /// Percent of the messages whose fate is decided.
+    pub failure_percent_max: i64,
+    /// Messages.
+    pub failure_samples_min: i64,
+}
+
 /// Logs and traces.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -359,6 +371,9 @@ impl Settings {
             for (name, value, min, max) in self.contacts.ranges() {
                 range(name, value, min, max);
             }
+            let campaigns = &self.campaigns;
+            range("campaigns.failure_percent_max", campaigns.failure_percent_max, 1, 100);
+            range("campaigns.failure_samples_min", campaigns.failure_samples_min, 1, 1_000_000);
             range("graphql.depth_max", self.graphql.depth_max as i64, 3, 100);
             range("billing.invoice_net_days", self.billing.invoice_net_days.into(), 0, 365);
             range("billing.suspend_after_days", self.billing.suspend_after_days.into(), 0, 365);

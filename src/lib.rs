@@ -48,6 +48,8 @@ pub mod messages;
 pub mod payments;
 /// Roll-ups: what charts are drawn from.
 pub mod rollups;
+/// Campaigns: one text to an audience.
+pub mod campaigns;
 /// The GraphQL contract.
 pub mod graphql;
 /// The HTTP edge: GraphQL over HTTP, SSE and WebSocket, health, the explorer.

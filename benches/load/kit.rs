@@ -8,8 +8,10 @@
 //! | `audit` | what must hold after crashes |
 //! | `scenarios` | what is done and measured |
 //! | `report` | what was found |
+//! | `audience` | contacts on a list, written straight into a store |
 //! | `seed` | months of messages, written straight into a store |
 
+pub mod audience;
 pub mod audit;
 pub mod drive;
 pub mod report;

@@ -46,6 +46,8 @@ enum Scenario {
     Subscribers(scenarios::subscribers::Args),
     /// Kill the server, the SMSC or PostgreSQL under load, again and again; nothing may be lost
     Crash(scenarios::crash::Args),
+    /// Write to a large audience, killed on the way or not; exactly one message a contact
+    Campaign(scenarios::campaign::Args),
     /// Ask for a dashboard's home page over millions of stored messages
     Dashboard(scenarios::dashboard::Args),
     /// Write messages and their roll-ups straight into a store
@@ -65,6 +67,7 @@ async fn main() {
         Scenario::Backlog(args) => scenarios::backlog::run(args).await,
         Scenario::Subscribers(args) => scenarios::subscribers::run(args).await,
         Scenario::Crash(args) => scenarios::crash::run(args).await,
+        Scenario::Campaign(args) => scenarios::campaign::run(args).await,
         Scenario::Dashboard(args) => scenarios::dashboard::run(args).await,
         Scenario::Seed(args) => scenarios::seed::run(args).await,
         Scenario::Webhooks(args) => scenarios::webhooks::run(args).await,

@@ -135,6 +135,7 @@ impl Seeded {
             price: self.price(),
             charged: Some(self.charged()),
             charged_version: Some(3),
+            campaign_id: None,
         }
     }
 }

@@ -34,6 +34,7 @@ macro_rules! stored_enum {
 }
 
 mod billing;
+mod campaigns;
 mod contacts;
 
 pub use billing::{
@@ -42,6 +43,7 @@ pub use billing::{
     PaymentFlow, PaymentPurpose, PaymentStatus, ProcessorKind, Purse, TaxKind, TransferCode,
     ValidityUnit, WebhookState,
 };
+pub use campaigns::{CampaignReason, CampaignStatus};
 pub use contacts::{
     AttributeKind, AutoReplyState, ConsentKind, ConsentSource, ImportFailure, ImportPartKind,
     ImportStatus, KeywordAction, KeywordLanguage, SuppressionReason, SuppressionScope,
@@ -278,5 +280,7 @@ stored_enum! {
         PackageRevoked = 38,
         /// A day's comparison with a processor's books found differences.
         ReconciliationDiffers = 40,
+        /// A campaign took a new status.
+        CampaignStatusChanged = 41,
     }
 }

@@ -170,6 +170,8 @@ ids! {
     ContactImportId = "cimp";
     /// Contacts that go into a file.
     ContactExportId = "cexp";
+    /// One text to an audience.
+    CampaignId = "camp";
     /// A payment.
     PaymentId = "pay";
     /// A kept means of payment.

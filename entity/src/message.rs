@@ -3,7 +3,9 @@
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{Encoding, MessageClass, MessageStatus, NationalLanguage, Purse, SenderKind};
-use crate::ids::{AccountId, CarrierId, GrantedPackageId, MessageId, RouteId, TextId};
+use crate::ids::{
+    AccountId, CampaignId, CarrierId, ContactId, GrantedPackageId, MessageId, RouteId, TextId,
+};
 use crate::time::UnixMillis;
 
 /// A message to one recipient.
@@ -84,6 +86,10 @@ pub struct Model {
     pub route_id: Option<RouteId>,
     /// The package that pays for it; none: the account's money does.
     pub granted_package_id: Option<GrantedPackageId>,
+    /// The campaign that it is part of.
+    pub campaign_id: Option<CampaignId>,
+    /// The contact that the campaign wrote to; the contact may be gone.
+    pub contact_id: Option<ContactId>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

@@ -17,6 +17,7 @@ mod m20261122_000010_create_contacts;
 mod m20261122_000011_create_rollups;
 mod m20261122_000012_create_packages;
 mod m20261122_000013_create_reconciliation_reports;
+mod m20261122_000014_create_campaigns;
 mod m20261122_000016_create_imports;
 
 /// The list that `heliograph migrate up` and the start of the program run.
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000011_create_rollups::Migration),
             Box::new(m20261122_000012_create_packages::Migration),
             Box::new(m20261122_000013_create_reconciliation_reports::Migration),
+            Box::new(m20261122_000014_create_campaigns::Migration),
             Box::new(m20261122_000016_create_imports::Migration),
         ]
     }

@@ -40,7 +40,8 @@ pub const SENSITIVE_MUTATIONS: &[&str] = &[
 ];
 
 /// Subscriptions that go on from a cursor. The same test holds it to the schema.
-pub const RESUMABLE_SUBSCRIPTIONS: &[&str] = &["billingEvents", "messageEvents"];
+pub const RESUMABLE_SUBSCRIPTIONS: &[&str] =
+    &["billingEvents", "campaignProgress", "messageEvents"];
 
 /// The edge's settings, from ours.
 ///

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::payments::{ASK, FOLD};
 use crate::billing::{Prices, invoices, packages, plans};
+use crate::campaigns;
 use crate::contacts;
 use crate::ctx::Platform;
 use crate::jobs::Schedule;
@@ -19,6 +20,7 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
     let (db, clock, doorbell) = (&platform.db, &platform.clock, &platform.doorbell);
     let routes = Routes::new(db.clone(), clock.clone(), doorbell);
     let prices = Prices::new(db.clone(), clock.clone(), doorbell, &platform.settings);
+    let (campaign_routes, campaign_prices) = (routes.clone(), prices.clone());
     let folder = Arc::new(Folder::default());
     vec![
         // What a phone asked for is answered at most this late.
@@ -63,6 +65,15 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
         }),
         Schedule::new("billing.close_packages", Duration::from_secs(60), |ctx| async move {
             packages::close_due(&ctx).await
+        }),
+        // A campaign begins and goes on at most this late.
+        Schedule::new("campaigns.run", Duration::from_secs(1), move |ctx| {
+            let (routes, prices) = (campaign_routes.clone(), campaign_prices.clone());
+            async move {
+                let routes = routes.current().await?;
+                let tables = Tables { routes, prices: prices.current().await? };
+                campaigns::run(&ctx, &tables).await
+            }
         }),
         // How old charts are at most, beside the time that a fold takes.
         Schedule::new("rollups.fold", Duration::from_secs(1), move |ctx| {

@@ -67,6 +67,10 @@ pub enum Action {
     ManageConsent,
     /// Make, finalize and correct invoices, and record what was paid of them by other ways.
     ManageInvoices,
+    /// Read campaigns and what became of them.
+    ReadCampaigns,
+    /// Make, change, start, pause and cancel campaigns.
+    ManageCampaigns,
 }
 
 /// What an API key may do.
@@ -84,6 +88,8 @@ pub enum Scope {
     BillingRead,
     /// Read and change contacts, lists, segments and consent.
     ContactsManage,
+    /// Read, make and run campaigns.
+    CampaignsManage,
 }
 
 impl Scope {
@@ -95,6 +101,7 @@ impl Scope {
         Self::AccountRead,
         Self::BillingRead,
         Self::ContactsManage,
+        Self::CampaignsManage,
     ];
 
     /// As stored and shown.
@@ -106,6 +113,7 @@ impl Scope {
             Self::AccountRead => "account:read",
             Self::BillingRead => "billing:read",
             Self::ContactsManage => "contacts:manage",
+            Self::CampaignsManage => "campaigns:manage",
         }
     }
 
@@ -181,6 +189,8 @@ impl Action {
         Self::ReadContacts,
         Self::ManageContacts,
         Self::ManageConsent,
+        Self::ReadCampaigns,
+        Self::ManageCampaigns,
     ];
 
     /// Whether `subject` may do this.
@@ -201,7 +211,7 @@ impl Action {
     const fn roles(self) -> &'static [Role] {
         use Role::{Admin, Billing, Developer, Owner, Support, Viewer};
         match self {
-            Self::ReadMessages | Self::ReadSenders | Self::ReadAccount => {
+            Self::ReadMessages | Self::ReadCampaigns | Self::ReadSenders | Self::ReadAccount => {
                 &[Owner, Admin, Developer, Billing, Support, Viewer]
             }
             Self::ManageOwnSessions => &[Owner, Admin, Developer, Billing, Support, Viewer],
@@ -212,7 +222,7 @@ impl Action {
             }
             Self::ManageAccount => &[Owner, Admin],
             Self::ReadContacts | Self::ManageConsent => &[Owner, Admin, Developer, Support],
-            Self::ManageContacts => &[Owner, Admin, Developer],
+            Self::ManageContacts | Self::ManageCampaigns => &[Owner, Admin, Developer],
             Self::ReadBilling => &[Owner, Admin, Developer, Billing],
             Self::Pay | Self::ManageBillingProfile => &[Owner, Admin, Billing],
             Self::CreateAccounts
@@ -264,11 +274,14 @@ impl Action {
                 Scope::SendersManage,
                 Scope::BillingRead,
                 Scope::ContactsManage,
+                Scope::CampaignsManage,
             ],
             Self::ReadBilling => &[Scope::BillingRead],
             Self::ReadContacts | Self::ManageContacts | Self::ManageConsent => {
                 &[Scope::ContactsManage]
             }
+            Self::ReadCampaigns => &[Scope::CampaignsManage, Scope::MessagesRead],
+            Self::ManageCampaigns => &[Scope::CampaignsManage],
             _ => &[],
         }
     }

@@ -9,9 +9,10 @@
 //!   does both. Nothing here knows messages but by what conditions ask of them.
 //!
 //! `commands` and `queries` (contacts), `attributes`, `lists`, `condition` and `segments` (saved
-//! conditions), `consent` (the log, and suppressions), `keywords` (in messages from phones).
+//! conditions), `audience` (lists and segments together), `consent` (the log, and suppressions), `keywords` (in messages from phones).
 
 mod attributes;
+mod audience;
 mod commands;
 mod condition;
 pub mod consent;
@@ -30,6 +31,10 @@ mod store;
 pub use attributes::{
     CreateAttributeRejection, DeleteAttributeRejection, NewAttribute, attributes,
     attributes_by_ids, create_attribute, delete_attribute,
+};
+pub use audience::{
+    Audience, AudienceFault, EXCEPT_MAX, Person, WITHIN_MAX, audience_condition, has_attributes,
+    is_reachable, members, people,
 };
 pub use commands::{
     ContactChange, DeleteContactRejection, NewContact, WriteContactRejection, create, delete,

@@ -5,10 +5,10 @@
 //! neither repeat nor hide others. Called by the queries of the domains; cursors are the edges'.
 
 use entity::ids::{
-    AccountId, ApiKeyId, CarrierId, ConsentEventId, ContactExportId, ContactId, ContactImportId,
-    GrantedPackageId, InboundMessageId, InvoiceId, ListId, MessageId, PackageId, PaymentId,
-    PersonId, PlanId, RateCardId, ReconciliationReportId, SegmentId, SenderId, SessionId,
-    SuppressionId, VoucherBatchId, WebhookEventId,
+    AccountId, ApiKeyId, CampaignId, CarrierId, ConsentEventId, ContactExportId, ContactId,
+    ContactImportId, GrantedPackageId, InboundMessageId, InvoiceId, ListId, MessageId, PackageId,
+    PaymentId, PersonId, PlanId, RateCardId, ReconciliationReportId, SegmentId, SenderId,
+    SessionId, SuppressionId, VoucherBatchId, WebhookEventId,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{
@@ -53,6 +53,7 @@ macro_rules! id_keys {
 id_keys!(
     AccountId,
     ApiKeyId,
+    CampaignId,
     CarrierId,
     ConsentEventId,
     ContactId,

@@ -9,6 +9,11 @@ use async_graphql::Interface;
 use sea_orm::DbErr;
 
 use super::billing::SetCreditError;
+use super::campaigns::{
+    CancelCampaignError, CreateCampaignError, PauseCampaignError, PreviewCampaignError,
+    ResumeCampaignError, ScheduleCampaignError, SendCampaignTestError, StartCampaignError,
+    UpdateCampaignError,
+};
 use super::carriers::{
     AddCarrierError, DisableCarrierError, EnableCarrierError, UpdateCarrierError,
 };
@@ -401,6 +406,24 @@ pub enum UserError {
     CancelContactImport(CancelContactImportError),
     /// Of `exportContacts`.
     ExportContacts(ExportContactsError),
+    /// Of `createCampaign`.
+    CreateCampaign(CreateCampaignError),
+    /// Of `updateCampaign`.
+    UpdateCampaign(UpdateCampaignError),
+    /// Of `scheduleCampaign`.
+    ScheduleCampaign(ScheduleCampaignError),
+    /// Of `startCampaign`.
+    StartCampaign(StartCampaignError),
+    /// Of `pauseCampaign`.
+    PauseCampaign(PauseCampaignError),
+    /// Of `resumeCampaign`.
+    ResumeCampaign(ResumeCampaignError),
+    /// Of `cancelCampaign`.
+    CancelCampaign(CancelCampaignError),
+    /// Of `previewCampaign`.
+    PreviewCampaign(PreviewCampaignError),
+    /// Of `sendCampaignTest`.
+    SendCampaignTest(SendCampaignTestError),
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
+use super::campaigns::{CampaignRow, CampaignTotalRow, SegmentRow};
 use super::contacts::{
     ContactByMac, ContactByNumber, ContactLists, ContactRow, ContactSuppressions, ContactTags,
     ContactValues, ListRow,
@@ -110,6 +111,8 @@ macro_rules! loaders {
 loaders! {
     accounts: AccountRow,
     api_keys: ApiKeyRow,
+    campaigns: CampaignRow,
+    campaign_totals: CampaignTotalRow,
     carriers: CarrierRow,
     contacts: ContactRow,
     contacts_by_mac: ContactByMac,
@@ -130,6 +133,7 @@ loaders! {
     rate_cards: RateCardRow,
     routes: RouteRow,
     processors: ProcessorRow,
+    segments: SegmentRow,
     submissions: Submissions,
     texts: Text,
     timelines: Timeline,

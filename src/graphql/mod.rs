@@ -8,6 +8,8 @@
 pub mod billing;
 /// What happens to invoices and balances, as a stream.
 pub mod billing_events;
+/// Campaigns.
+pub mod campaigns;
 /// Carriers.
 pub mod carriers;
 /// Relay connections.
@@ -86,7 +88,7 @@ pub struct Query(
     contacts::ConsentQuery,
     contacts::KeywordsQuery,
     messages::MessagesQuery,
-    rollups::RollupsQuery,
+    FiguresQuery,
     contacts::ImportsQuery,
     contacts::ExportsQuery,
 );
@@ -124,9 +126,22 @@ pub struct Mutation(
     contacts::SegmentsMutation,
     contacts::ConsentMutation,
     contacts::KeywordsMutation,
-    messages::MessagesMutation,
+    SendingMutation,
     contacts::ImportsMutation,
     contacts::ExportsMutation,
+);
+
+/// Reads of what is above the single message. Apart, since the compiler follows a root's parts
+/// only so deep.
+#[derive(MergedObject, Default)]
+pub struct FiguresQuery(rollups::RollupsQuery, campaigns::CampaignsQuery);
+
+/// Writes that send. Apart for the same reason.
+#[derive(MergedObject, Default)]
+pub struct SendingMutation(
+    messages::MessagesMutation,
+    campaigns::CampaignsMutation,
+    campaigns::CampaignTestsMutation,
 );
 
 /// Writes of money, for [`Mutation`].
@@ -148,6 +163,7 @@ pub struct Subscription(
     billing_events::BillingSubscription,
     rollups::RollupsSubscription,
     contacts::ImportsSubscription,
+    campaigns::CampaignsSubscription,
 );
 
 /// The schema, ready to execute.

@@ -2,14 +2,15 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
-    self, AccountId, ApiKeyId, AttributeId, CarrierId, ConsentEventId, ContactExportId, ContactId,
-    ContactImportId, EventId, GrantedPackageId, InboundMessageId, InvalidId, InvoiceId, KeywordId,
-    ListId, MessageId, PackageId, PaymentId, PaymentMethodId, PersonId, PlanId, ProcessorId,
-    RateCardId, ReconciliationReportId, RouteId, SegmentId, SenderId, SessionId, SuppressionId,
-    TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
+    self, AccountId, ApiKeyId, AttributeId, CampaignId, CarrierId, ConsentEventId, ContactExportId,
+    ContactId, ContactImportId, EventId, GrantedPackageId, InboundMessageId, InvalidId, InvoiceId,
+    KeywordId, ListId, MessageId, PackageId, PaymentId, PaymentMethodId, PersonId, PlanId,
+    ProcessorId, RateCardId, ReconciliationReportId, RouteId, SegmentId, SenderId, SessionId,
+    SuppressionId, TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
 };
 
 use super::call;
+use super::campaigns::Campaign;
 use super::carriers::Carrier;
 use super::contacts::{
     ConsentEvent, Contact, ContactAttribute, ContactExport, ContactImport, ContactList,
@@ -111,6 +112,8 @@ pub enum Node {
     ContactImport(ContactImport),
     /// `cexp_…`
     ContactExport(ContactExport),
+    /// `camp_…`
+    Campaign(Campaign),
 }
 
 /// Reads.
@@ -252,6 +255,7 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
         ContactExportId::PREFIX => {
             ContactExport::find(ctx, parse_id(id)?).await?.map(Node::ContactExport)
         }
+        CampaignId::PREFIX => Campaign::load(context, parse_id(id)?).await?.map(Node::Campaign),
         _ => return Err(unknown_prefix(prefix)),
     })
 }

@@ -9,7 +9,8 @@
 
 use entity::auto_reply::{ActiveModel, Column, Entity, Model};
 use entity::enums::{
-    AutoReplyState, ConsentKind, ConsentSource, KeywordAction, MessageClass, SuppressionReason,
+    AutoReplyState, ConsentKind, ConsentSource, KeyMode, KeywordAction, MessageClass,
+    SuppressionReason,
 };
 use entity::ids::{AccountId, ConsentEventId, InboundMessageId, MessageId, SuppressionId};
 use entity::time::UnixMillis;
@@ -21,7 +22,7 @@ use sea_orm::{
 
 use super::accept::{Checked, NewMessage};
 use super::batch::{Batch, StoredResult};
-use super::commands::{Abandoned, BatchRejection, Tables, check_items};
+use super::commands::{Abandoned, BatchRejection, Sending, Tables, check_items};
 use super::opt_out;
 use crate::billing;
 use crate::contacts::consent::{self, Addressed, NewStatement};
@@ -245,7 +246,8 @@ async fn answer(ctx: &Ctx, tables: &Tables, reply: &Model) -> Result<(), Failed>
     };
     let account_id = reply.account_id;
     let terms = billing::terms(ctx, account_id).await?;
-    let batch = &Batch::new(ctx, account_id, &terms, vec![Ok(checked)]);
+    let sending = Sending { account_id, mode: KeyMode::Live, terms: &terms, tables };
+    let batch = &Batch::new(ctx, sending, vec![Ok(checked)]);
     let Some(StoredResult::Message(message)) = batch.results.first() else {
         return Err(Failed::internal("a checked message makes a message"));
     };
@@ -301,7 +303,8 @@ async fn checked(
         topic: None,
     };
     let terms = billing::terms(ctx, account_id).await?;
-    let mut items = match check_items(ctx, account_id, &terms, tables, vec![message]).await {
+    let sending = Sending { account_id, mode: KeyMode::Live, terms: &terms, tables };
+    let mut items = match check_items(ctx, sending, vec![message]).await {
         Ok(items) => items,
         Err(Error::Rejected(BatchRejection::AccountSuspended)) => {
             return refused("ACCOUNT_SUSPENDED");

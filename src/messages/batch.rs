@@ -3,19 +3,19 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use entity::enums::{MessageStatus, Purse};
-use entity::ids::{AccountId, CarrierId, TextId};
+use entity::enums::{KeyMode, MessageStatus, Purse};
+use entity::ids::{AccountId, CampaignId, CarrierId, ContactId, MessageId, TextId};
 use entity::message::Model as Message;
 use entity::time::UnixMillis;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::accept::{Checked, ItemError};
-use super::commands::SentMessage;
+use super::commands::{Sending, SentMessage};
 use super::store::{Changed, insert_messages};
 use super::text_store;
 use crate::billing::packages::{self, Want};
-use crate::billing::{self, Journal, Terms};
+use crate::billing::{self, Journal};
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::events::{self, NewEvent, Topic};
@@ -55,10 +55,11 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(
         ctx: &Ctx,
-        account_id: AccountId,
-        terms: &Terms,
+        sending: Sending<'_>,
         checked: Vec<Result<Checked, ItemError>>,
     ) -> Self {
+        let Sending { account_id, mode, terms, .. } = sending;
+        let played = Played::in_mode(ctx, mode);
         let now = ctx.clock.now();
         let journal = Journal::of_money(account_id, terms.currency);
         let mut batch = Self {
@@ -87,7 +88,8 @@ impl Batch {
                     id
                 }
             };
-            let message = new_message(ctx, journal, item, text_id, now);
+            let message =
+                new_message(played, journal, item, New { id: ctx.ids.next(), text_id, now });
             let sent = SentMessage { id: message.id, status: message.status };
             batch.results.push(StoredResult::Message(sent));
             batch.messages.push(message);
@@ -140,6 +142,27 @@ impl Batch {
         self.texts.retain(|(id, _)| used.contains(id));
         self.messages = kept;
         self
+    }
+
+    /// The batch as part of a campaign: an item for each of `contacts`, in their order.
+    pub(super) fn of_campaign(mut self, campaign_id: CampaignId, contacts: &[ContactId]) -> Self {
+        let mut messages = self.messages.iter_mut();
+        for (result, contact_id) in self.results.iter().zip(contacts) {
+            if matches!(result, StoredResult::Message(_))
+                && let Some(message) = messages.next()
+            {
+                message.campaign_id = Some(campaign_id);
+                message.contact_id = Some(*contact_id);
+            }
+        }
+        self
+    }
+
+    /// How many messages it has, and what they cost, charged for or not; none if that is beyond 64
+    /// bits.
+    pub(super) fn total(&self) -> (usize, Option<Micros>) {
+        let prices = self.messages.iter().map(|message| Micros(message.price_micros));
+        (self.messages.len(), Micros::checked_sum(prices))
     }
 
     /// What all its messages cost in money; none if that is beyond 64 bits.
@@ -214,23 +237,40 @@ fn want(message: &Message) -> Want<'_> {
     }
 }
 
-fn new_message(
-    ctx: &Ctx,
-    journal: Journal,
-    item: Checked,
+/// In what earnest messages are sent.
+#[derive(Clone, Copy)]
+struct Played {
+    is_test: bool,
+    /// What is not charged for has no hold that could end.
+    is_free_of_charge: bool,
+}
+
+impl Played {
+    fn in_mode(ctx: &Ctx, mode: KeyMode) -> Self {
+        let is_test = mode == KeyMode::Test;
+        Self { is_test, is_free_of_charge: is_test || !ctx.settings.billing.charging }
+    }
+}
+
+/// What is drawn for a message.
+#[derive(Clone, Copy)]
+struct New {
+    id: MessageId,
     text_id: TextId,
     now: UnixMillis,
-) -> Message {
-    // What is not charged for has no hold that could end.
-    let is_free_of_charge = ctx.actor.is_test() || !ctx.settings.billing.charging;
+}
+
+fn new_message(played: Played, journal: Journal, item: Checked, new: New) -> Message {
+    let Played { is_test, is_free_of_charge } = played;
+    let New { id, text_id, now } = new;
     let status = if item.due_at > now { MessageStatus::Scheduled } else { MessageStatus::Queued };
     Message {
         account_id: journal.account_id,
-        id: ctx.ids.next(),
+        id,
         class: item.class,
         status,
         version: 1,
-        is_test: ctx.actor.is_test(),
+        is_test,
         recipient: item.recipient.e164().to_owned(),
         sender: item.sender,
         sender_kind: item.sender_kind,
@@ -261,6 +301,8 @@ fn new_message(
         topic: item.topic,
         route_id: item.route_id,
         granted_package_id: None,
+        campaign_id: None,
+        contact_id: None,
     }
 }
 

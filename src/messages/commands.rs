@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use entity::enums::{AccountStatus, Encoding, MessageStatus, NationalLanguage, SenderStatus};
+use entity::enums::{
+    AccountStatus, Encoding, KeyMode, MessageStatus, NationalLanguage, SenderStatus,
+};
 use entity::ids::{AccountId, MessageId};
 use entity::time::UnixMillis;
 use entity::{account, sender};
@@ -118,9 +120,10 @@ pub async fn send(
     }
     let terms = billing::terms(ctx, account_id).await?;
     let journal = Journal::of_money(account_id, terms.currency);
-    let checked = check_items(ctx, account_id, &terms, tables, input.messages).await?;
+    let sending = Sending { account_id, mode: mode_of(ctx), terms: &terms, tables };
+    let checked = check_items(ctx, sending, input.messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
-    let batch = Batch::new(ctx, account_id, &terms, checked);
+    let batch = Batch::new(ctx, sending, checked);
     let (batch, claim) = match store(ctx, batch, key, input_mac).await? {
         Stored::Claimed(batch, claim) => (batch, claim),
         Stored::Unaffordable(batch) => {
@@ -261,20 +264,34 @@ fn replay(result: &str) -> Result<SendOutcome, Error<BatchRejection>> {
     Ok(SendOutcome { results: results.into_iter().map(Into::into).collect(), replayed: true })
 }
 
+/// For whom messages are checked, and by what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending<'a> {
+    pub(super) account_id: AccountId,
+    /// Whether they are sent or played.
+    pub(super) mode: KeyMode,
+    pub(super) terms: &'a Terms,
+    pub(super) tables: &'a Tables,
+}
+
+/// Whether what the caller sends is sent or played.
+pub(super) fn mode_of(ctx: &Ctx) -> KeyMode {
+    if ctx.actor.is_test() { KeyMode::Test } else { KeyMode::Live }
+}
+
 /// Checks messages, but for whether their recipients want them.
 pub(super) async fn check_items(
     ctx: &Ctx,
-    account_id: AccountId,
-    terms: &Terms,
-    tables: &Tables,
+    sending: Sending<'_>,
     messages: Vec<NewMessage>,
 ) -> Result<Vec<Result<Checked, ItemError>>, Error<BatchRejection>> {
+    let Sending { account_id, mode, terms, tables } = sending;
     let account = account::Entity::find_by_id(account_id).one(ctx.db.reader()).await?;
     let account = account.ok_or(Failed::Unauthenticated)?;
     if account.status != AccountStatus::Active {
         return Err(Error::Rejected(BatchRejection::AccountSuspended));
     }
-    let is_test = ctx.actor.is_test();
+    let is_test = mode == KeyMode::Test;
     let approved =
         if is_test { HashSet::new() } else { approved_senders(ctx, account_id, &messages).await? };
     let routed = |digits: &str| tables.routes.choose(digits);
@@ -350,6 +367,23 @@ pub struct Estimate {
     pub offending_characters: Vec<char>,
 }
 
+impl Estimate {
+    pub(super) fn of(item: Checked, cover: Option<Cover>) -> Self {
+        Self {
+            price: if cover.is_some() { Micros::ZERO } else { item.price },
+            cover,
+            to: item.recipient.e164().to_owned(),
+            encoding: item.encoding,
+            national_language: item.national_language,
+            parts: item.parts,
+            offending_characters: match item.encoding {
+                Encoding::Gsm7 => Vec::new(),
+                Encoding::Ucs2 => offending_characters(item.text.as_str()),
+            },
+        }
+    }
+}
+
 /// What some messages would take together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Estimates {
@@ -375,24 +409,13 @@ pub async fn estimate(
     let account_id = ctx.actor.require_in_account(Action::SendMessages)?;
     check_batch(messages.len())?;
     let terms = billing::terms(ctx, account_id).await?;
-    let checked = check_items(ctx, account_id, &terms, tables, messages).await?;
+    let sending = Sending { account_id, mode: mode_of(ctx), terms: &terms, tables };
+    let checked = check_items(ctx, sending, messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let available = billing::available(ctx, &terms, account_id).await?;
     let mut covers = covers(ctx, account_id, &terms, &checked).await?.into_iter();
-    let estimate = |item: Checked, cover: Option<Cover>| Estimate {
-        price: if cover.is_some() { Micros::ZERO } else { item.price },
-        cover,
-        to: item.recipient.e164().to_owned(),
-        encoding: item.encoding,
-        national_language: item.national_language,
-        parts: item.parts,
-        offending_characters: match item.encoding {
-            Encoding::Gsm7 => Vec::new(),
-            Encoding::Ucs2 => offending_characters(item.text.as_str()),
-        },
-    };
-    let mut with_cover = |item: Checked| estimate(item, covers.next().flatten());
-    let items: Vec<_> = checked.into_iter().map(|item| item.map(&mut with_cover)).collect();
+    let mut estimate = |item: Checked| Estimate::of(item, covers.next().flatten());
+    let items: Vec<_> = checked.into_iter().map(|item| item.map(&mut estimate)).collect();
     let prices = items.iter().filter_map(|item| Some(item.as_ref().ok()?.price));
     let total = Micros::checked_sum(prices).ok_or_else(|| Failed::internal("beyond 64 bits"))?;
     Ok(Estimates { items, currency: terms.currency, total, available })

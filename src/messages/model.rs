@@ -3,8 +3,8 @@
 //! | from | may become |
 //! |---|---|
 //! | SCHEDULED | QUEUED (its time has come), CANCELED, EXPIRED (here) |
-//! | HELD | QUEUED, CANCELED, EXPIRED (here) |
-//! | QUEUED | SENDING (claimed), CANCELED, EXPIRED (here) |
+//! | HELD | QUEUED (its campaign goes on), CANCELED, EXPIRED (here) |
+//! | QUEUED | HELD (its campaign is paused), SENDING (claimed), CANCELED, EXPIRED (here) |
 //! | SENDING | SENT, QUEUED (never left, or a temporary refusal), FAILED, EXPIRED (here), UNKNOWN |
 //! | SENT | ENROUTE, UNKNOWN, any receipt's final status |
 //! | ENROUTE | UNKNOWN, any receipt's final status |

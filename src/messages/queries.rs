@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entity::enums::{MessageClass, MessageStatus};
-use entity::ids::{AccountId, MessageId, TextId};
+use entity::ids::{AccountId, CampaignId, MessageId, TextId};
 use entity::inbound_message;
 use entity::message::{self, Model as Message};
 use entity::submission::{self, Model as Submission};
 use entity::time::UnixMillis;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
@@ -73,6 +74,28 @@ fn first_id_at(time: UnixMillis) -> MessageId {
 pub fn select(ctx: &Ctx, filter: &MessageFilter) -> Result<Select<message::Entity>, Failed> {
     let account_id = ctx.actor.require_in_account(Action::ReadMessages)?;
     Ok(filter.select(account_id))
+}
+
+/// The messages of a campaign, for the pager to sort by contact and cut.
+///
+/// # Errors
+/// [`Failed::Forbidden`], [`Failed::Unauthenticated`].
+pub fn select_of_campaign(
+    ctx: &Ctx,
+    id: CampaignId,
+    statuses: Option<&[MessageStatus]>,
+) -> Result<Select<message::Entity>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadMessages)?;
+    let select = message::Entity::find()
+        .filter(message::Column::AccountId.eq(account_id))
+        .filter(message::Column::CampaignId.eq(id));
+    Ok(match statuses {
+        // Not served by the index of statuses, which is in another order.
+        Some(statuses) => select.filter(
+            Expr::col(message::Column::Status).add(0).is_in(statuses.iter().map(|it| it.code())),
+        ),
+        None => select,
+    })
 }
 
 /// Messages by id; those that do not exist or are another account's are missing.

@@ -272,7 +272,7 @@ async fn read_messages(
     let sql = "SELECT message.account_id, message.id, message.is_test, message.country, \
         message.carrier_id, message.route_id, message.sender, message.class, message.currency, \
         message.purse, message.parts, message.unit_price_nanos, message.price_micros, \
-        message.charged_micros, message.charged_version FROM rows CROSS JOIN message \
+        message.charged_micros, message.charged_version, message.campaign_id FROM rows CROSS JOIN message \
         WHERE message.account_id = rows.account_id AND message.id = rows.id";
     let rows = rows.read(db, sql, Vec::new()).await?;
     let mut kinds = HashSet::new();
@@ -343,6 +343,7 @@ fn facts(row: &QueryResult, kinds: &mut HashSet<Arc<Kind>>) -> Result<Facts, DbE
         price: Micros(row.try_get("", "price_micros")?),
         charged,
         charged_version,
+        campaign_id: row.try_get("", "campaign_id")?,
     })
 }
 

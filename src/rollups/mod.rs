@@ -11,11 +11,13 @@
 //!   receipt.
 //! - Parts and cost count **when they were charged**: so their sums are those of usage, invoices and
 //!   the ledger.
+//! - The totals of campaigns are folded with them (`campaigns`).
 //! - The log is not purged beyond a cursor.
 //!
 //! Not here: usage by price, which invoices are made of (`billing::usage`), and the counters of the
 //! process (`telemetry`).
 
+mod campaigns;
 mod fold;
 mod histogram;
 mod live;

@@ -7,6 +7,7 @@ use entity::time::UnixMillis;
 use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
+use super::campaigns;
 use super::histogram::Histogram;
 use super::model::{Detail, Key, Measure, Measures, Resolution};
 use super::timeline::Tally;
@@ -132,7 +133,8 @@ fn names(columns: &[BulkColumn]) -> Vec<&'static str> {
     columns.iter().map(|column| column.name).collect()
 }
 
-/// Adds a tally to the roll-ups of all resolutions that are still kept. The caller's transaction
+/// Adds a tally to the roll-ups of all resolutions that are still kept, and to the totals of
+/// campaigns. The caller's transaction
 /// holds the accounts' cursors, so nobody else writes these rows.
 ///
 /// # Errors
@@ -143,6 +145,7 @@ pub async fn write(
     now: UnixMillis,
     tally: &Tally,
 ) -> Result<(), DbErr> {
+    campaigns::write(tx, tally.campaigns()).await?;
     let mut sums: BTreeMap<Key, Measures> = BTreeMap::new();
     for resolution in Resolution::ALL {
         let written_from = resolution.written_from(settings, now).unwrap_or(i64::MIN);

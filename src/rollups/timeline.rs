@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use entity::enums::MessageStatus;
-use entity::ids::{AccountId, MessageId};
+use entity::ids::{AccountId, CampaignId, MessageId};
 use entity::time::UnixMillis;
 
+use super::campaigns::CampaignChanges;
 use super::model::{Kind, Measure, Measures, Resolution};
 use crate::billing::parts_paid;
 use crate::types::money::Micros;
@@ -48,6 +49,8 @@ pub struct Facts {
     pub charged: Option<Micros>,
     /// The version in which that came to be known; the first for what is not charged for at all.
     pub charged_version: Option<i32>,
+    /// The campaign that it is part of.
+    pub campaign_id: Option<CampaignId>,
 }
 
 impl Facts {
@@ -63,7 +66,10 @@ pub(super) fn accepted_at(id: MessageId) -> UnixMillis {
 
 /// Sums by minute, before they are written.
 #[derive(Debug, Default)]
-pub struct Tally(HashMap<Minute, Measures>);
+pub struct Tally {
+    minutes: HashMap<Minute, Measures>,
+    campaigns: CampaignChanges,
+}
 
 /// What a minute's sums are told apart by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -93,7 +99,16 @@ impl Tally {
         new: impl IntoIterator<Item = &'a Step>,
     ) {
         for step in new {
+            let from = life.status;
             let change = life.take(facts, step);
+            if let Some(campaign_id) = facts.campaign_id {
+                let campaign = self.campaigns.entry((facts.account_id, campaign_id)).or_default();
+                campaign.moved(from, step.status);
+                if let Some((parts, cost)) = change.charged {
+                    campaign.parts += i64::from(parts);
+                    campaign.cost_micros += cost.0;
+                }
+            }
             self.count(facts, step, change);
         }
     }
@@ -132,22 +147,27 @@ impl Tally {
             kind: Arc::clone(&facts.kind),
             error_code: error_code.to_owned(),
         };
-        self.0.entry(minute).or_default()
+        self.minutes.entry(minute).or_default()
     }
 
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.minutes.is_empty()
     }
 
     pub(super) fn minutes(&self) -> impl Iterator<Item = (&Minute, &Measures)> {
-        self.0.iter()
+        self.minutes.iter()
+    }
+
+    pub(super) const fn campaigns(&self) -> &CampaignChanges {
+        &self.campaigns
     }
 }
 
 /// What is known of a message after some of its story.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Life {
+    status: Option<MessageStatus>,
     queued_at: Option<UnixMillis>,
     sent_at: Option<UnixMillis>,
     is_sent: bool,
@@ -190,6 +210,7 @@ impl Life {
 
     pub(super) fn take(&mut self, facts: &Facts, step: &Step) -> Change {
         let mut change = Change { accepted: step.version == 1, ..Change::default() };
+        self.status = Some(step.status);
         if step.status == MessageStatus::Queued {
             self.queued_at.get_or_insert(step.at);
         }
@@ -258,6 +279,7 @@ pub(super) mod tests {
             price: Micros(20_000),
             charged: Some(Micros(20_000)),
             charged_version: Some(3),
+            campaign_id: None,
         }
     }
 

@@ -69,14 +69,18 @@ pub enum CursorKind {
     Suppressions = 53,
     /// Statements of consent, newest first.
     ConsentEvents = 54,
+    /// Campaigns, newest first.
+    Campaigns = 55,
+    /// Messages of a campaign, by contact, newest first.
+    CampaignMessages = 56,
     /// Webhooks of payment processors, newest first.
     WebhookEvents = 31,
     /// Comparisons with the processors' books, newest first.
     ReconciliationReports = 32,
     /// Imports of contacts, newest first.
-    ContactImports = 56,
+    ContactImports = 58,
     /// Exports of contacts, newest first.
-    ContactExports = 57,
+    ContactExports = 59,
 }
 
 /// Why a text is not a cursor of the wanted kind.

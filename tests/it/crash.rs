@@ -1,6 +1,6 @@
 //! Kills the built program under load and looks whether anything was lost, doubled or left hanging.
-//! The short form of the load program's scenarios: `cargo bench --bench load -- crash` and
-//! `webhook-crash` are the long ones. Here also: that its audit finds what it looks for.
+//! The short form of the load program's scenarios: `cargo bench --bench load -- crash`,
+//! `webhook-crash` and `campaign` are the long ones. Here also: that its audit finds what it looks for.
 
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use crate::kit::drive::record::{Seen, Status};
 use crate::kit::report::Report;
 use crate::kit::rig::StoreKind;
 use crate::kit::scenarios::HouseArgs;
+use crate::kit::scenarios::campaign;
 use crate::kit::scenarios::crash::{self, Args, Victim};
 use crate::kit::scenarios::webhook_crash;
 
@@ -67,6 +68,30 @@ async fn a_killed_server_loses_and_doubles_no_webhook_on_sqlite() {
 #[tokio::test]
 async fn a_killed_server_loses_and_doubles_no_webhook_on_postgres() {
     keeps_webhooks(StoreKind::Postgres).await;
+}
+
+async fn writes_to_each_once(store: StoreKind) {
+    let house = HouseArgs {
+        store,
+        carrier_delay_ms: 20,
+        window: 10,
+        binds: 1,
+        postgres_setting: Vec::new(),
+    };
+    let args = campaign::Args { house, contacts: 6_000, kills: 3, seed: 1 };
+    let report = campaign::run(args).await;
+    report.print(false);
+    assert!(!report.failed());
+}
+
+#[tokio::test]
+async fn a_killed_server_writes_to_each_contact_once_on_sqlite() {
+    writes_to_each_once(StoreKind::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_killed_server_writes_to_each_contact_once_on_postgres() {
+    writes_to_each_once(StoreKind::Postgres).await;
 }
 
 /// What the audit says of two messages, which the log tells of by `(message, number, status)` and

@@ -13,6 +13,7 @@ mod app;
 mod architecture;
 mod authorization;
 mod billing;
+mod campaigns;
 mod carrier_conformance;
 mod carriers_admin;
 mod cli;

@@ -188,8 +188,9 @@ pub async fn until_all(
         if let Some(before) = events.last() {
             assert_eq!(event.seq, before.seq + 1, "the log has no gap");
         }
-        let is_about_message = event.kind == EventKind::MessageStatusChanged;
-        if is_about_message && last.contains(&MessageStatus::from_code(event.status).unwrap()) {
+        let status = MessageStatus::from_code(event.status);
+        let is_of_message = event.kind == EventKind::MessageStatusChanged;
+        if is_of_message && last.contains(&status.unwrap()) {
             open.remove(&MessageId(event.subject_id));
         }
         events.push(event);

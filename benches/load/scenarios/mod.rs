@@ -1,6 +1,7 @@
 //! The scenarios, and the house that most of them stand on.
 
 pub mod backlog;
+pub mod campaign;
 pub mod crash;
 pub mod dashboard;
 pub mod latency;

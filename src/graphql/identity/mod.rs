@@ -97,6 +97,8 @@ pub enum ApiKeyScope {
     BillingRead,
     /// Read and change contacts, lists, segments and consent.
     ContactsManage,
+    /// Read, make and run campaigns.
+    CampaignsManage,
 }
 
 /// An account.

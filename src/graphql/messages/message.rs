@@ -12,12 +12,15 @@ use super::enums::{Encoding, MessageClass, MessagePartState, MessageStatus, Nati
 use super::events::MessageStatusChanged;
 use crate::carriers::errors::{codes, describe};
 use crate::error::Failed;
+use crate::graphql::campaigns::Campaign;
+use crate::graphql::contacts::{Contact, ContactByNumber};
 use crate::graphql::errors::Answer;
 use crate::graphql::ids::show_id;
 use crate::graphql::loaders::{MessageRow, Submissions, Text, Timeline, load};
 use crate::graphql::money::Money;
 use crate::graphql::packages::PackageUse;
 use crate::graphql::scalars::{DateTime, PhoneNumber};
+use crate::types::phone::PhoneNumber as PhoneText;
 
 /// Events of one message that are shown: six attempts make less than half of it.
 const EVENTS_MAX: usize = 100;
@@ -225,6 +228,25 @@ impl Message {
         let mut timeline = load(context, Timeline(self.id)).await?.unwrap_or_default();
         timeline.truncate(EVENTS_MAX);
         Ok(Some(timeline.into_iter().map(MessageStatusChanged).collect()))
+    }
+
+    /// The campaign that it is part of; null if it is part of none.
+    async fn campaign(&self, context: &Context<'_>) -> Answer<Option<Campaign>> {
+        match self.row(context).await?.campaign_id {
+            Some(id) => Campaign::load(context, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The contact that it was sent to: the one that a campaign wrote to, else the account's contact
+    /// of that number; null if there is none. For whoever may read contacts; null for others.
+    async fn contact(&self, context: &Context<'_>) -> Answer<Option<Contact>> {
+        let row = self.row(context).await?;
+        if let Some(id) = row.contact_id {
+            return Contact::load(context, id).await;
+        }
+        let Ok(number) = PhoneText::restore(&row.recipient) else { return Ok(None) };
+        Ok(load(context, ContactByNumber(number)).await?.map(Contact))
     }
 
     /// Its text; null once it was purged. For owners, admins, developers, support, and keys with

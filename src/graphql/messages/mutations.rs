@@ -3,19 +3,17 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use entity::ids::MessageId;
 
-use super::Message;
 use super::enums::MessageClass;
 use super::estimate::MessageEstimate;
-use crate::billing::Prices;
+use super::{Message, tables};
 use crate::error::Failed;
 use crate::graphql::call;
 use crate::graphql::errors::{Answer, user_error, value_or_rejection};
 use crate::graphql::ids::parse_id;
 use crate::graphql::money::Money;
 use crate::graphql::scalars::DateTime;
-use crate::messages::commands::{self, BATCH_MAX, BatchRejection, CancelResult, Tables};
+use crate::messages::commands::{self, BATCH_MAX, BatchRejection, CancelResult, SentMessage};
 use crate::messages::{ItemError, ItemErrorCode, NewMessage};
-use crate::routing::Routes;
 
 /// The version of a message that was just accepted.
 const FIRST_VERSION: i32 = 1;
@@ -309,16 +307,7 @@ impl MessagesMutation {
                 });
             }
         };
-        let results = outcome.results.into_iter().enumerate().map(|(index, result)| match result {
-            Ok(sent) => SendMessageResult {
-                message: Some(Message::told(sent.id, sent.status, FIRST_VERSION)),
-                error: None,
-            },
-            Err(error) => {
-                SendMessageResult { message: None, error: Some(item_error(index, error)) }
-            }
-        });
-        let results = results.collect();
+        let results = outcome.results.into_iter().enumerate().map(send_result).collect();
         Ok(SendMessagesPayload { results, replayed: outcome.replayed, user_errors: Vec::new() })
     }
 
@@ -384,15 +373,21 @@ impl MessagesMutation {
     }
 }
 
-async fn tables(context: &Context<'_>) -> Result<Tables, Failed> {
-    let services = (context.data_opt::<Routes>(), context.data_opt::<Prices>());
-    let (Some(routes), Some(prices)) = services else {
-        return Err(Failed::internal("the schema was built without its services"));
-    };
-    Ok(Tables { routes: routes.current().await?, prices: prices.current().await? })
+/// What became of the message with this place in its call.
+pub(crate) fn send_result(
+    (index, result): (usize, Result<SentMessage, ItemError>),
+) -> SendMessageResult {
+    match result {
+        Ok(sent) => SendMessageResult {
+            message: Some(Message::told(sent.id, sent.status, FIRST_VERSION)),
+            error: None,
+        },
+        Err(error) => SendMessageResult { message: None, error: Some(item_error(index, error)) },
+    }
 }
 
-fn item_error(index: usize, error: ItemError) -> SendMessageError {
+/// What is wrong with the message with this place in its call.
+pub(crate) fn item_error(index: usize, error: ItemError) -> SendMessageError {
     let index = index.to_string();
     let path = ["messages", &index, &error.field];
     // What is wrong with no single field of the item points at the item.

@@ -31,8 +31,8 @@ pub struct MessageEventFilter {
     /// Only those about these messages; at most 1,000. Ids of messages that the account does not
     /// have match nothing.
     pub message_ids: Option<Vec<ID>>,
-    /// Only those about messages of this campaign. There are no campaigns in this version: anything
-    /// but null is answered `BAD_REQUEST`.
+    /// Not in this version: `campaignProgress` tells how a campaign goes. Anything but null is
+    /// answered `BAD_REQUEST`.
     pub campaign_id: Option<ID>,
     /// Only those in which a message takes one of these statuses.
     pub statuses: Option<Vec<MessageStatus>>,
@@ -49,7 +49,7 @@ struct Wanted {
 impl Wanted {
     fn new(filter: MessageEventFilter) -> Answer<Self> {
         if filter.campaign_id.is_some() {
-            let text = "filter.campaignId: there are no campaigns in this version";
+            let text = "filter.campaignId: not in this version; follow campaignProgress";
             return Err(Failed::BadRequest(text.to_owned()).into());
         }
         let subjects = match filter.message_ids {

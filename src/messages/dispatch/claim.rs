@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use entity::enums::{AccountStatus, MessageClass, MessageStatus};
-use entity::ids::{AccountId, CarrierId, MessageId};
+use entity::ids::{AccountId, CampaignId, CarrierId, MessageId};
 use entity::message::Model as Message;
 use entity::time::UnixMillis;
 use sea_orm::sea_query::Value;
@@ -18,6 +18,7 @@ use crate::contacts::consent::{self, Addressed};
 use crate::db::{Bulk, BulkColumn, BulkType, Fence, Store, Tx};
 use crate::events::NewEvent;
 use crate::keys::MasterKey;
+use crate::messages::campaigns::{self, Halted};
 use crate::messages::{auto_reply, opt_out};
 
 /// Tenants that one turn serves; the next turn goes on behind the last of them.
@@ -64,6 +65,7 @@ struct Candidate {
     recipient: String,
     sender: String,
     topic: Option<String>,
+    campaign_id: Option<CampaignId>,
 }
 
 impl Candidate {
@@ -83,7 +85,8 @@ impl Candidate {
 pub(super) struct Claimed {
     /// What leaves, in the order in which it should.
     pub(super) messages: Vec<Message>,
-    /// What was canceled instead, since its recipients object: the events that tell of it.
+    /// What was canceled instead, since its recipients object, or held with its campaign: the events
+    /// that tell of it.
     pub(super) withheld: Vec<NewEvent>,
 }
 
@@ -101,7 +104,7 @@ pub(super) struct Claimer<'a> {
 
 impl Claimer<'_> {
     /// Chooses and marks the next messages, in the order in which they should leave, but for those
-    /// whose recipients object, which it cancels. Five short statements for a lane that has
+    /// whose recipients object, which it cancels, and those of paused campaigns. Five short statements for a lane that has
     /// something, one for one that has not.
     pub(super) async fn claim(&self, tx: &Tx, turns: &mut Turns) -> Result<Claimed, DbErr> {
         if tx.store() == Store::Postgres {
@@ -111,6 +114,7 @@ impl Claimer<'_> {
         }
         let mut claimed = Vec::new();
         let mut suppressed = Vec::new();
+        let mut halted = Halted::default();
         for class in MessageClass::ALL {
             let room = self.limit - claimed.len();
             if room == 0 {
@@ -118,13 +122,41 @@ impl Claimer<'_> {
             }
             let lane = turns.lanes.entry(*class).or_default();
             let chosen = self.choose(tx, *class, lane, room).await?;
+            let chosen = self.part_halted(tx, chosen, &mut halted).await?;
             let (free, withheld) = self.part_suppressed(tx, chosen).await?;
             suppressed.extend(withheld);
             claimed.extend(self.mark(tx, &free).await?);
         }
         let keys = suppressed.iter().map(|candidate| (candidate.account_id, candidate.id));
-        let withheld = opt_out::cancel_queued(tx, self.master_key, keys, self.now).await?;
+        let mut withheld = opt_out::cancel_queued(tx, self.master_key, keys, self.now).await?;
+        withheld.extend(campaigns::withhold(tx, self.master_key, &halted, self.now).await?);
         Ok(Claimed { messages: claimed, withheld })
+    }
+
+    /// Takes the fences of the chosen's accounts, which are held until the commit, and puts aside
+    /// those whose campaigns are paused or over. Costs a statement only if any is of a campaign.
+    async fn part_halted(
+        &self,
+        tx: &Tx,
+        chosen: Vec<Candidate>,
+        halted: &mut Halted,
+    ) -> Result<Vec<Candidate>, DbErr> {
+        let accounts: BTreeSet<AccountId> = chosen.iter().map(|it| it.account_id).collect();
+        Fence::Shared.take(tx, &accounts).await?;
+        let named = chosen.iter().filter_map(|it| Some((it.account_id, it.campaign_id?)));
+        let statuses = campaigns::halted_among(tx, named.collect()).await?;
+        if statuses.is_empty() {
+            return Ok(chosen);
+        }
+        let mut free = Vec::with_capacity(chosen.len());
+        for it in chosen {
+            let status = it.campaign_id.and_then(|id| statuses.get(&(it.account_id, id)));
+            match status {
+                None => free.push(it),
+                Some(status) => halted.add(*status, (it.account_id, it.id)),
+            }
+        }
+        Ok(free)
     }
 
     /// Parts the chosen whose recipients object from the others: exactly, since the accounts' fences
@@ -134,8 +166,6 @@ impl Claimer<'_> {
         tx: &Tx,
         chosen: Vec<Candidate>,
     ) -> Result<(Vec<Candidate>, Vec<Candidate>), DbErr> {
-        let accounts: BTreeSet<AccountId> = chosen.iter().map(|it| it.account_id).collect();
-        Fence::Shared.take(tx, &accounts).await?;
         let addressed = chosen.iter().map(Candidate::addressed);
         let suppressed = consent::suppressed_among(tx, self.master_key, addressed).await?;
         let is_free = |it: &Candidate| !suppressed.reaches(self.master_key, it.addressed());
@@ -248,8 +278,8 @@ impl Claimer<'_> {
         let each = (2 * room / tenants.len()).clamp(1, room);
         let of_one = |index: usize| {
             format!(
-                "SELECT * FROM (SELECT account_id, id, parts, due_at_ms, recipient, sender, topic \
-                 FROM message \
+                "SELECT * FROM (SELECT account_id, id, parts, due_at_ms, recipient, sender, topic, \
+                 campaign_id FROM message \
                  WHERE carrier_id = $1 AND class = $2 AND account_id = ${} AND status = {} \
                  AND due_at_ms >= ${} AND due_at_ms <= $3 \
                  ORDER BY due_at_ms, id LIMIT {each}) AS t{index}",
@@ -276,6 +306,7 @@ impl Claimer<'_> {
                 recipient: row.try_get("", "recipient")?,
                 sender: row.try_get("", "sender")?,
                 topic: row.try_get("", "topic")?,
+                campaign_id: row.try_get("", "campaign_id")?,
             })
         };
         rows.iter().map(candidate).collect()
@@ -375,6 +406,7 @@ mod tests {
                 recipient: String::new(),
                 sender: String::new(),
                 topic: None,
+                campaign_id: None,
             })
             .collect()
     }

@@ -2,10 +2,11 @@
 
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageAccounts,
-    ManageApiKeys, ManageBillingProfile, ManageCarriers, ManageConsent, ManageContacts,
-    ManageCredit, ManageInvoices, ManageOwnSessions, ManagePrices, ManageProcessors, ManageSenders,
-    Pay, ReadAccount, ReadAllAccounts, ReadAllBilling, ReadApiKeys, ReadBilling, ReadCarriers,
-    ReadContacts, ReadMessageText, ReadMessages, ReadSenders, SendMessages,
+    ManageApiKeys, ManageBillingProfile, ManageCampaigns, ManageCarriers, ManageConsent,
+    ManageContacts, ManageCredit, ManageInvoices, ManageOwnSessions, ManagePrices,
+    ManageProcessors, ManageSenders, Pay, ReadAccount, ReadAllAccounts, ReadAllBilling,
+    ReadApiKeys, ReadBilling, ReadCampaigns, ReadCarriers, ReadContacts, ReadMessageText,
+    ReadMessages, ReadSenders, SendMessages,
 };
 
 use self::Access::{Everybody, To};
@@ -55,6 +56,7 @@ pub enum Kind {
     ReconciliationReport,
     ContactImport,
     ContactExport,
+    Campaign,
 }
 
 /// Something that can be asked for.
@@ -252,6 +254,82 @@ pub const FIELDS: &[Field] = &[
         To(ReadMessages),
         Kind::Message,
         "query($id: ID!) { nodes(ids: [$id]) { id } }",
+    ),
+    of_account(
+        "Query.campaign",
+        To(ReadCampaigns),
+        Kind::Campaign,
+        "query($id: ID!) { campaign(id: $id) { id status } }",
+    ),
+    unnamed("Query.campaigns", To(ReadCampaigns), "{ campaigns { nodes { id } } }"),
+    // There is no such campaign, and whoever may ask is told so.
+    unnamed(
+        "Subscription.campaignProgress",
+        To(ReadCampaigns),
+        "subscription { campaignProgress(campaignId: \"camp_00000000000000000000000000\") {
+            campaign { id } } }",
+    ),
+    of_account(
+        "Mutation.previewCampaign",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { previewCampaign(input: { campaignId: $id }) {
+            preview { recipients } userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.sendCampaignTest",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { sendCampaignTest(input: { campaignId: $id, idempotencyKey: \"\",
+            to: [] }) { userErrors { code } } }",
+    ),
+    unnamed(
+        "Mutation.createCampaign",
+        To(ManageCampaigns),
+        "mutation { createCampaign(input: { name: \"\", sender: \"\", text: \"\", audience: {} }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.updateCampaign",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { updateCampaign(input: { campaignId: $id, version: 0 }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.scheduleCampaign",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { scheduleCampaign(input: { campaignId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.startCampaign",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { startCampaign(input: { campaignId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.pauseCampaign",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { pauseCampaign(input: { campaignId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.resumeCampaign",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { resumeCampaign(input: { campaignId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.cancelCampaign",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { cancelCampaign(input: { campaignId: $id }) {
+            userErrors { code } } }",
     ),
     unnamed("Subscription.messageEvents", To(ReadMessages), EVENTS),
     unnamed("Subscription.billingEvents", To(ReadBilling), BILLING_EVENTS),
@@ -975,6 +1053,7 @@ pub const NODES: &[NodeKind] = &[
     inside("MessageReceived", Kind::ReceivedEvent, ReadMessages),
     NodeKind { outside: Some(ReadAllBilling), ..inside("Invoice", Kind::Invoice, ReadBilling) },
     NodeKind { outside: Some(ReadAllBilling), ..inside("TaxRate", Kind::TaxRate, ReadAllBilling) },
+    inside("Campaign", Kind::Campaign, ReadCampaigns),
 ];
 
 /// A part that needs more than the whole.

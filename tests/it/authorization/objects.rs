@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use entity::enums::{
-    AttributeKind, EventKind, KeyMode, KeywordAction, PaymentPurpose, PaymentStatus, Purse,
-    SuppressionReason, WebhookState,
+    AttributeKind, EventKind, KeyMode, KeywordAction, MessageClass, PaymentPurpose, PaymentStatus,
+    Purse, SuppressionReason, WebhookState,
 };
 use entity::ids::{AccountId, PaymentId};
 use entity::{inbound_message, payment, payment_method, reconciliation_report, webhook_event};
@@ -15,12 +15,15 @@ use heliograph::billing::plans::{self, NewPlan};
 use heliograph::billing::rate_cards::{self, NewRateCard};
 use heliograph::billing::vouchers::{self, NewVouchers};
 use heliograph::billing::{self, CreditChange, EntriesOf, Whose};
+use heliograph::campaigns::{self, NewCampaign};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
 use heliograph::contacts::consent::{self, ConsentFilter};
 use heliograph::contacts::exports::{self, NewExport};
 use heliograph::contacts::imports::{self, FileEncoding, ImportOptions, OnDuplicate};
 use heliograph::contacts::keywords::{self, NewKeyword};
-use heliograph::contacts::{self, Condition, NewAttribute, NewContact, NewSegment, ScopeRef};
+use heliograph::contacts::{
+    self, Audience, Condition, NewAttribute, NewContact, NewSegment, ScopeRef,
+};
 use heliograph::ctx::Ctx;
 use heliograph::db::page::PageRequest;
 use heliograph::events::{self, NewEvent};
@@ -314,7 +317,7 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 5] {
 }
 
 /// A contact, and what goes with it.
-async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 9] {
+async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 10] {
     let new = NewAttribute { key: "city".to_owned(), kind: AttributeKind::Text };
     let attribute = contacts::create_attribute(ctx, new).await.unwrap();
     let new = NewContact { number: "+447400123456".to_owned(), ..NewContact::default() };
@@ -346,6 +349,18 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 9] {
     };
     let import = imports::begin_import(ctx, None, options).await.unwrap().import;
     let export = exports::create_export(ctx, NewExport::default()).await.unwrap();
+    let new = NewCampaign {
+        name: "Spring".to_owned(),
+        sender: SENDER.to_owned(),
+        class: MessageClass::Marketing,
+        topic: None,
+        text: "Lamps {{city|here}}".to_owned(),
+        // Nobody is in it, so it cannot start.
+        audience: Audience { segments: vec![segment.id], ..Audience::default() },
+        send_at: None,
+        rate_per_s: None,
+    };
+    let campaign = campaigns::create(ctx, new).await.unwrap();
     let filter = ConsentFilter::default();
     let page = consent::suppressions_page(ctx, &filter, &PageRequest::default()).await.unwrap();
     [
@@ -358,6 +373,7 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 9] {
         (Kind::ConsentEvent, outcome.statement_id.to_string()),
         (Kind::ContactImport, import.id.to_string()),
         (Kind::ContactExport, export.id.to_string()),
+        (Kind::Campaign, campaign.id.to_string()),
     ]
 }
 

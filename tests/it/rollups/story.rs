@@ -156,6 +156,8 @@ impl Told {
             route_id: self.route_id,
             granted_package_id: None,
             topic: None,
+            campaign_id: None,
+            contact_id: None,
         }
     }
 

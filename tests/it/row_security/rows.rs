@@ -107,6 +107,11 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO inbound_keyword VALUES ('{a}', '{a}', 'menu', 3, 'x', 0)",
     "INSERT INTO auto_reply VALUES ('{a}', '{a}', '+44', '+45', 0, 0, NULL, true, 0, NULL, NULL, 0)",
     "INSERT INTO suppression VALUES ('{a}', '\\x{hex}{hex}', 0, '', '{a}', '56', 0, NULL, 0)",
+    "INSERT INTO campaign VALUES ('{a}', '{a}', 'Spring', 'Bells', 2, NULL, 'x', '', NULL, 0, NULL, \
+     false, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, 0, 0, 0, false, 1, 0, 0, \
+     NULL, NULL)",
+    "INSERT INTO campaign_recipient VALUES ('{a}', '{a}', '{a}', NULL)",
+    "INSERT INTO campaign_total VALUES ('{a}', '{a}', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
     "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
     "INSERT INTO contact_import VALUES ('{a}', '{a}', 0, NULL, NULL, '', NULL, '\\x{hex}{hex}', 0, 0, 0, \
      0, 0, 1, 0, 0, 0, 0, 0, true, NULL, NULL, 1, 0, 0)",

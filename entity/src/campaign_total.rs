@@ -1,0 +1,51 @@
+//! What became of a campaign's messages, folded from the event log with the roll-ups.
+
+use sea_orm::entity::prelude::*;
+
+use crate::ids::{AccountId, CampaignId};
+
+/// How many messages of a campaign stand where. Those being handed over count as QUEUED.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "campaign_total")]
+pub struct Model {
+    /// Whose.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub account_id: AccountId,
+    /// Of which campaign.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub campaign_id: CampaignId,
+    /// Scheduled.
+    pub scheduled: i64,
+    /// Held back.
+    pub held: i64,
+    /// Waiting for a carrier.
+    pub queued: i64,
+    /// Taken by a carrier.
+    pub sent: i64,
+    /// Reported under way.
+    pub enroute: i64,
+    /// On the phone.
+    pub delivered: i64,
+    /// Reported not to arrive.
+    pub undelivered: i64,
+    /// Out of their validity, by a receipt or by our clock.
+    pub expired: i64,
+    /// Rejected by the network.
+    pub rejected: i64,
+    /// Refused by every carrier.
+    pub failed: i64,
+    /// Canceled.
+    pub canceled: i64,
+    /// Of unknown fate.
+    pub unknown: i64,
+    /// Parts that were charged.
+    pub parts: i64,
+    /// What was charged.
+    pub cost_micros: i64,
+}
+
+/// Relations are loaded by key, never joined through SeaORM.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,337 @@
+//! Making campaigns, and changing those that have not started.
+
+use entity::campaign::{ActiveModel, Column, Entity, Model};
+use entity::enums::{CampaignStatus, MessageClass};
+use entity::ids::{AccountId, CampaignId};
+use entity::time::UnixMillis;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QuerySelect, Set,
+};
+
+use super::model::is_editable;
+use super::template::{Template, TemplateFault};
+use super::{ACTIVE_MAX, NAME_CHARS_MAX, RATE_PER_S_MAX, SCHEDULE_AHEAD_MAX_MS};
+use crate::authz::Action;
+use crate::contacts::{self, Audience, AudienceFault, Topic};
+use crate::ctx::Ctx;
+use crate::db::Tx;
+use crate::error::{Error, Failed};
+use crate::types::sender::Sender;
+
+/// A campaign to be made.
+#[derive(Clone, Debug)]
+pub struct NewCampaign {
+    /// 1 to 100 characters.
+    pub name: String,
+    /// The sender, as people write it.
+    pub sender: String,
+    /// Transactional or marketing.
+    pub class: MessageClass,
+    /// What it is about.
+    pub topic: Option<String>,
+    /// The text with its merge fields.
+    pub text: String,
+    /// Whom it is for.
+    pub audience: Audience,
+    /// When it starts by itself; none: it stays a draft.
+    pub send_at: Option<UnixMillis>,
+    /// Messages a second at most.
+    pub rate_per_s: Option<i32>,
+}
+
+/// What of a campaign is to change; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct CampaignChange {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another sender.
+    pub sender: Option<String>,
+    /// Another class.
+    pub class: Option<MessageClass>,
+    /// Another topic, or none.
+    pub topic: Option<Option<String>>,
+    /// Another text.
+    pub text: Option<String>,
+    /// Another audience.
+    pub audience: Option<Audience>,
+    /// Another rate, or none.
+    pub rate_per_s: Option<Option<i32>>,
+}
+
+/// Why a campaign was not made or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WriteCampaignRejection {
+    /// There is none with this id.
+    #[error("there is no such campaign")]
+    NotFound,
+    /// It was changed since it was read.
+    #[error("the campaign was changed meanwhile: read it again")]
+    VersionConflict,
+    /// It has started, or is over.
+    #[error("a campaign can be changed only before it starts")]
+    NotEditable,
+    /// Empty, too long or with control characters.
+    #[error("a name has 1 to {NAME_CHARS_MAX} characters, none of them a control character")]
+    InvalidName,
+    /// Not a name, number or short code.
+    #[error("not a sender: a name, a number or a short code")]
+    InvalidSender,
+    /// One-time passwords are no campaign.
+    #[error("a campaign is transactional or marketing")]
+    InvalidClass,
+    /// Not a topic.
+    #[error("a topic has 1 to 50 lower-case letters, digits, hyphens and underscores")]
+    InvalidTopic,
+    /// Not a template.
+    #[error(transparent)]
+    Text(#[from] TemplateFault),
+    /// A merge field that the account keeps no attribute for.
+    #[error("a merge field names an attribute that there is not")]
+    UnknownAttribute,
+    /// Not an audience.
+    #[error(transparent)]
+    Audience(#[from] AudienceFault),
+    /// Zero, negative or too high.
+    #[error("a rate is from 1 to {RATE_PER_S_MAX} messages a second")]
+    InvalidRate,
+    /// It would have begun already.
+    #[error("a campaign can be scheduled only in the future")]
+    SendAtInPast,
+    /// Beyond [`SCHEDULE_AHEAD_MAX_MS`].
+    #[error("a campaign can be scheduled at most a year ahead")]
+    SendAtTooFar,
+    /// There are [`ACTIVE_MAX`] already.
+    #[error("at most {ACTIVE_MAX} campaigns of an account are scheduled, run or are paused")]
+    TooManyActive,
+}
+
+type Outcome<T> = Result<T, Error<WriteCampaignRejection>>;
+
+/// Makes a campaign: a draft, or scheduled if it says when. Not idempotent.
+///
+/// # Errors
+/// [`WriteCampaignRejection`], or a failure.
+pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
+    let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
+    let now = ctx.clock.now();
+    check_text(ctx, account_id, &new.text).await?;
+    contacts::audience_condition(ctx, account_id, &new.audience).await.map_err(audience_fault)?;
+    if let Some(send_at) = new.send_at {
+        check_send_at(send_at, now).map_err(Error::Rejected)?;
+    }
+    let is_scheduled = new.send_at.is_some();
+    let status = if is_scheduled { CampaignStatus::Scheduled } else { CampaignStatus::Draft };
+    let row = &Model {
+        account_id,
+        id: ctx.ids.next(),
+        name: valid_name(&new.name)?,
+        sender: valid_sender(&new.sender)?,
+        class: valid_class(new.class)?,
+        topic: new.topic.as_deref().map(valid_topic).transpose()?,
+        template: new.text,
+        audience: new.audience.to_stored()?,
+        condition: None,
+        status,
+        reason: None,
+        is_test: ctx.actor.is_test(),
+        scheduled_at_ms: new.send_at,
+        rate_per_s: valid_rate(new.rate_per_s)?,
+        frozen_after: None,
+        frozen_at_ms: None,
+        recipients: 0,
+        expanded_after: None,
+        expanded_at_ms: None,
+        expanded: 0,
+        accepted: 0,
+        suppressed: 0,
+        refused: 0,
+        price_micros: 0,
+        paced_from_ms: None,
+        paced_after: 0,
+        failed_before: 0,
+        decided_before: 0,
+        needs_sweep: false,
+        version: 1,
+        created_at_ms: now,
+        updated_at_ms: now,
+        started_at_ms: None,
+        finished_at_ms: None,
+    };
+    ctx.db
+        .write(|tx| async move {
+            if is_scheduled && is_full(&tx, account_id).await? {
+                return Err(Error::Rejected(WriteCampaignRejection::TooManyActive));
+            }
+            Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(&*tx).await?;
+            Ok(())
+        })
+        .await?;
+    Ok(row.clone())
+}
+
+/// Changes a campaign that has not started, if it is still of the version that the caller read.
+///
+/// # Errors
+/// [`WriteCampaignRejection`], or a failure.
+pub async fn update(
+    ctx: &Ctx,
+    id: CampaignId,
+    version: i32,
+    change: CampaignChange,
+) -> Outcome<Model> {
+    let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
+    if let Some(text) = &change.text {
+        check_text(ctx, account_id, text).await?;
+    }
+    if let Some(audience) = &change.audience {
+        contacts::audience_condition(ctx, account_id, audience).await.map_err(audience_fault)?;
+    }
+    let change = &Checked {
+        name: change.name.as_deref().map(valid_name).transpose()?,
+        sender: change.sender.as_deref().map(valid_sender).transpose()?,
+        class: change.class.map(valid_class).transpose()?,
+        topic: match change.topic {
+            None => None,
+            Some(topic) => Some(topic.as_deref().map(valid_topic).transpose()?),
+        },
+        template: change.text,
+        audience: change.audience.as_ref().map(Audience::to_stored).transpose()?,
+        rate_per_s: change.rate_per_s.map(valid_rate).transpose()?,
+    };
+    let now = ctx.clock.now();
+    ctx.db
+        .write(|tx| async move {
+            let row = Entity::find_by_id((account_id, id)).lock_exclusive().one(&*tx).await?;
+            let row = row.ok_or(Error::Rejected(WriteCampaignRejection::NotFound))?;
+            if !is_editable(row.status) {
+                return Err(Error::Rejected(WriteCampaignRejection::NotEditable));
+            }
+            if row.version != version {
+                return Err(Error::Rejected(WriteCampaignRejection::VersionConflict));
+            }
+            let mut row = change.apply(row.into_active_model());
+            row.version = Set(version + 1);
+            row.updated_at_ms = Set(now);
+            Ok(row.update(&*tx).await?)
+        })
+        .await
+}
+
+/// A change as it is stored.
+struct Checked {
+    name: Option<String>,
+    sender: Option<String>,
+    class: Option<MessageClass>,
+    topic: Option<Option<String>>,
+    template: Option<String>,
+    audience: Option<String>,
+    rate_per_s: Option<Option<i32>>,
+}
+
+impl Checked {
+    fn apply(&self, mut row: ActiveModel) -> ActiveModel {
+        if let Some(name) = &self.name {
+            row.name = Set(name.clone());
+        }
+        if let Some(sender) = &self.sender {
+            row.sender = Set(sender.clone());
+        }
+        if let Some(class) = self.class {
+            row.class = Set(class);
+        }
+        if let Some(topic) = &self.topic {
+            row.topic = Set(topic.clone());
+        }
+        if let Some(template) = &self.template {
+            row.template = Set(template.clone());
+        }
+        if let Some(audience) = &self.audience {
+            row.audience = Set(audience.clone());
+        }
+        if let Some(rate_per_s) = self.rate_per_s {
+            row.rate_per_s = Set(rate_per_s);
+        }
+        row
+    }
+}
+
+/// Whether an account has as many campaigns at work as it may have.
+pub(super) async fn is_full(tx: &Tx, account_id: AccountId) -> Result<bool, sea_orm::DbErr> {
+    use CampaignStatus::{Paused, Running, Scheduled};
+    let active = Entity::find()
+        .filter(Column::AccountId.eq(account_id))
+        .filter(Column::Status.is_in([Scheduled, Running, Paused]))
+        .count(&**tx)
+        .await?;
+    Ok(active >= ACTIVE_MAX)
+}
+
+/// Whether a campaign may be scheduled for this time.
+pub(super) fn check_send_at(
+    send_at: UnixMillis,
+    now: UnixMillis,
+) -> Result<(), WriteCampaignRejection> {
+    if send_at <= now {
+        return Err(WriteCampaignRejection::SendAtInPast);
+    }
+    if send_at.since(now) > SCHEDULE_AHEAD_MAX_MS {
+        return Err(WriteCampaignRejection::SendAtTooFar);
+    }
+    Ok(())
+}
+
+fn audience_fault(error: Error<AudienceFault>) -> Error<WriteCampaignRejection> {
+    match error {
+        Error::Rejected(fault) => Error::Rejected(fault.into()),
+        Error::Failed(failed) => Error::Failed(failed),
+    }
+}
+
+/// The text is a template, and its fields are attributes of the account.
+async fn check_text(ctx: &Ctx, account_id: AccountId, text: &str) -> Outcome<()> {
+    let refused = |fault: TemplateFault| Error::Rejected(fault.into());
+    let template = Template::parse(text).map_err(refused)?;
+    let keys = template.keys().map(str::to_owned).collect();
+    match contacts::has_attributes(&ctx.db, account_id, &keys).await.map_err(Failed::from)? {
+        true => Ok(()),
+        false => Err(Error::Rejected(WriteCampaignRejection::UnknownAttribute)),
+    }
+}
+
+fn valid_name(name: &str) -> Outcome<String> {
+    let name = name.trim();
+    let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
+    if fits && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    Err(Error::Rejected(WriteCampaignRejection::InvalidName))
+}
+
+fn valid_sender(sender: &str) -> Outcome<String> {
+    let sender = Sender::parse(sender);
+    let invalid = |_| Error::Rejected(WriteCampaignRejection::InvalidSender);
+    Ok(sender.map_err(invalid)?.to_string())
+}
+
+fn valid_class(class: MessageClass) -> Outcome<MessageClass> {
+    match class {
+        MessageClass::Transactional | MessageClass::Marketing => Ok(class),
+        MessageClass::Otp => Err(Error::Rejected(WriteCampaignRejection::InvalidClass)),
+    }
+}
+
+fn valid_topic(topic: &str) -> Outcome<String> {
+    let topic = Topic::parse(topic);
+    let topic = topic.ok_or(Error::Rejected(WriteCampaignRejection::InvalidTopic))?;
+    Ok(topic.as_str().to_owned())
+}
+
+fn valid_rate(rate: Option<i32>) -> Outcome<Option<i32>> {
+    match rate {
+        Some(rate) if !(1..=RATE_PER_S_MAX).contains(&rate) => {
+            Err(Error::Rejected(WriteCampaignRejection::InvalidRate))
+        }
+        rate => Ok(rate),
+    }
+}

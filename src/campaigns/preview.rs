@@ -1,0 +1,293 @@
+//! What a campaign would take, before it starts: by the checks of sending, for the contacts that are
+//! in its audience now. Nothing is stored or sent, but by [`send_test`].
+
+use std::collections::{BTreeSet, HashMap};
+
+use entity::campaign::Model;
+use entity::contact;
+use entity::enums::KeyMode;
+use entity::ids::{AccountId, CampaignId, ContactId};
+use sea_orm::{DbErr, EntityTrait, QueryOrder, QuerySelect, Select};
+
+use super::expand::message;
+use super::model::is_over;
+use super::template::Template;
+use crate::authz::Action;
+use crate::billing;
+use crate::contacts::{self, Audience, AudienceFault};
+use crate::ctx::Ctx;
+use crate::db::page;
+use crate::error::{Error, Failed};
+use crate::messages::ItemError;
+use crate::messages::campaigns::{self as messages, Of};
+use crate::messages::commands::{
+    self, BATCH_MAX, BatchRejection, Estimate, SendInput, SendOutcome, Tables,
+};
+use crate::types::money::{Currency, Micros};
+
+/// Contacts whose messages are made in memory: up to so many a preview is exact.
+pub const SAMPLE_MAX: u64 = 10_000;
+/// Rendered examples of one preview.
+pub const EXAMPLES_MAX: usize = 10;
+/// Numbers of one test.
+pub const TEST_NUMBERS_MAX: usize = 10;
+
+/// What a campaign would take.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// Contacts in the audience.
+    pub recipients: u64,
+    /// Of these, whom a suppression keeps from it.
+    pub suppressed: u64,
+    /// Of the others, to whom no message can be made.
+    pub refused: u64,
+    /// Parts of all messages that can be made.
+    pub parts: u64,
+    /// What these cost.
+    pub cost: Micros,
+    /// What prices are in.
+    pub currency: Currency,
+    /// What the account could hold now.
+    pub available: Micros,
+    /// Whether all messages were made, rather than those of a sample and the rest reckoned by it.
+    pub is_exact: bool,
+    /// For how many contacts messages were made.
+    pub sample: u64,
+    /// Some of them.
+    pub examples: Vec<Example>,
+}
+
+/// A message as a contact would get it.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// To whom.
+    pub contact_id: ContactId,
+    /// What it says.
+    pub text: String,
+    /// What it would take, or why it cannot be sent.
+    pub outcome: Result<Estimate, ItemError>,
+}
+
+/// Why there is no preview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PreviewRejection {
+    /// There is none with this id.
+    #[error("there is no such campaign")]
+    NotFound,
+    /// The account may not send.
+    #[error("the account is suspended")]
+    AccountSuspended,
+    /// A list or segment is gone.
+    #[error(transparent)]
+    Audience(#[from] AudienceFault),
+}
+
+/// What a campaign would take if it started now, with up to [`EXAMPLES_MAX`] examples. Whoever may
+/// write to contacts with their values may see these in the texts.
+///
+/// # Errors
+/// [`PreviewRejection`], or a failure.
+pub async fn preview(
+    ctx: &Ctx,
+    tables: &Tables,
+    id: CampaignId,
+    examples: usize,
+) -> Result<Preview, Error<PreviewRejection>> {
+    let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
+    let campaign = find(ctx, account_id, id).await?;
+    let campaign = campaign.ok_or(Error::Rejected(PreviewRejection::NotFound))?;
+    let audience = Audience::from_stored(&campaign.audience)?;
+    let condition = match contacts::audience_condition(ctx, account_id, &audience).await {
+        Ok(condition) => condition,
+        Err(Error::Rejected(fault)) => return Err(Error::Rejected(fault.into())),
+        Err(Error::Failed(failed)) => return Err(Error::Failed(failed)),
+    };
+    let members = contacts::members(ctx.db.store(), account_id, &condition);
+    let (sender, topic) = (campaign.sender.as_str(), campaign.topic.as_deref());
+    let reachable = contacts::is_reachable(ctx.db.store(), members.clone(), sender, topic);
+    let reader = ctx.db.reader();
+    let recipients = page::count_all(reader, members).await?;
+    let reached = page::count_all(reader, reachable.clone()).await?;
+    let sample = sample(ctx, reachable).await?;
+    let terms = billing::terms(ctx, account_id).await?;
+    let mut sums = Sums::default();
+    let mut shown = Vec::new();
+    for ids in sample.chunks(BATCH_MAX) {
+        for example in try_out(ctx, tables, &campaign, ids).await? {
+            sums.add(&example.outcome);
+            if shown.len() < examples.min(EXAMPLES_MAX) {
+                shown.push(example);
+            }
+        }
+    }
+    let is_exact = sample.len() as u64 >= reached;
+    let available = billing::available(ctx, &terms, account_id).await?;
+    Ok(Preview {
+        recipients,
+        suppressed: recipients.saturating_sub(reached),
+        refused: sums.for_all(sums.refused, reached),
+        parts: sums.for_all(sums.parts, reached),
+        cost: Micros(sums.for_all(sums.cost, reached).try_into().unwrap_or(i64::MAX)),
+        currency: terms.currency,
+        available,
+        is_exact,
+        sample: sums.tried,
+        examples: shown,
+    })
+}
+
+/// What a sample adds up to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    tried: u64,
+    refused: u64,
+    parts: u64,
+    cost: u64,
+}
+
+impl Sums {
+    fn add(&mut self, outcome: &Result<Estimate, ItemError>) {
+        self.tried += 1;
+        match outcome {
+            Ok(estimate) => {
+                self.parts += u64::try_from(estimate.parts).unwrap_or_default();
+                self.cost += u64::try_from(estimate.price.0).unwrap_or_default();
+            }
+            Err(_) => self.refused += 1,
+        }
+    }
+
+    /// What a sum of the sample makes of all.
+    fn for_all(&self, sum: u64, all: u64) -> u64 {
+        let scaled = u128::from(sum) * u128::from(all) / u128::from(self.tried.max(1));
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    }
+}
+
+/// Contacts of an audience by chance: in the order of the keyed hashes of their numbers, which is
+/// none, and has an index.
+async fn sample(ctx: &Ctx, reachable: Select<contact::Entity>) -> Result<Vec<ContactId>, DbErr> {
+    reachable
+        .select_only()
+        .column(contact::Column::Id)
+        .order_by_asc(contact::Column::NumberMac)
+        .limit(SAMPLE_MAX)
+        .into_tuple()
+        .all(ctx.db.reader())
+        .await
+}
+
+/// Makes the messages to some contacts in memory.
+async fn try_out(
+    ctx: &Ctx,
+    tables: &Tables,
+    campaign: &Model,
+    ids: &[ContactId],
+) -> Result<Vec<Example>, Error<PreviewRejection>> {
+    let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
+    let keys: BTreeSet<String> = template.keys().map(str::to_owned).collect();
+    let mut people = contacts::people(&ctx.db, campaign.account_id, ids, &keys).await?;
+    let mut texts = Vec::with_capacity(ids.len());
+    let mut items = Vec::with_capacity(ids.len());
+    for id in ids {
+        // Who was deleted this moment is not in the audience any more.
+        let Some(person) = people.remove(id) else { continue };
+        let item = message(campaign, &template, person);
+        texts.push((*id, item.text.clone()));
+        items.push(item);
+    }
+    let of = Of {
+        account_id: campaign.account_id,
+        campaign_id: campaign.id,
+        mode: if campaign.is_test { KeyMode::Test } else { KeyMode::Live },
+    };
+    let outcomes = match messages::estimate(ctx, tables, of, items).await {
+        Ok(outcomes) => outcomes,
+        Err(Error::Rejected(BatchRejection::AccountSuspended)) => {
+            return Err(Error::Rejected(PreviewRejection::AccountSuspended));
+        }
+        Err(Error::Rejected(other)) => return Err(Failed::internal(other).into()),
+        Err(Error::Failed(failed)) => return Err(Error::Failed(failed)),
+    };
+    let example = |((contact_id, text), outcome)| Example { contact_id, text, outcome };
+    Ok(texts.into_iter().zip(outcomes).map(example).collect())
+}
+
+async fn find(ctx: &Ctx, account_id: AccountId, id: CampaignId) -> Result<Option<Model>, DbErr> {
+    entity::campaign::Entity::find_by_id((account_id, id)).one(ctx.db.reader()).await
+}
+
+/// A test of a campaign's text.
+#[derive(Clone, Debug)]
+pub struct CampaignTest {
+    /// As of `sendMessages`.
+    pub idempotency_key: String,
+    /// To these numbers, as people write them.
+    pub to: Vec<String>,
+    /// With this contact's values; none: with the fallbacks.
+    pub contact_id: Option<ContactId>,
+}
+
+/// Why a test was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CampaignTestRejection {
+    /// There is none with this id.
+    #[error("there is no such campaign")]
+    NotFound,
+    /// It is over.
+    #[error("the campaign is over")]
+    Over,
+    /// There is no contact with this id.
+    #[error("there is no such contact")]
+    ContactNotFound,
+    /// Too many numbers.
+    #[error("at most {TEST_NUMBERS_MAX} numbers go into one test")]
+    TooMany,
+    /// That of the call.
+    #[error(transparent)]
+    Batch(#[from] BatchRejection),
+}
+
+/// Sends a campaign's text to some numbers, as messages of their own that are no part of the
+/// campaign. Takes the right to send messages, and with a contact that to read contacts. Idempotent
+/// by its key.
+///
+/// # Errors
+/// [`CampaignTestRejection`], or a failure.
+pub async fn send_test(
+    ctx: &Ctx,
+    tables: &Tables,
+    id: CampaignId,
+    test: CampaignTest,
+) -> Result<SendOutcome, Error<CampaignTestRejection>> {
+    let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
+    let campaign = find(ctx, account_id, id).await?;
+    let campaign = campaign.ok_or(Error::Rejected(CampaignTestRejection::NotFound))?;
+    if is_over(campaign.status) {
+        return Err(Error::Rejected(CampaignTestRejection::Over));
+    }
+    if test.to.len() > TEST_NUMBERS_MAX {
+        return Err(Error::Rejected(CampaignTestRejection::TooMany));
+    }
+    let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
+    let values = match test.contact_id {
+        None => HashMap::new(),
+        Some(id) => {
+            ctx.actor.require(Action::ReadContacts)?;
+            let keys = template.keys().map(str::to_owned).collect();
+            let mut people = contacts::people(&ctx.db, account_id, &[id], &keys).await?;
+            let person = people.remove(&id);
+            person.ok_or(Error::Rejected(CampaignTestRejection::ContactNotFound))?.values
+        }
+    };
+    let to = |number: String| {
+        let person = contacts::Person { number, values: values.clone() };
+        message(&campaign, &template, person)
+    };
+    let messages = test.to.into_iter().map(to).collect();
+    let input = SendInput { idempotency_key: test.idempotency_key, messages };
+    commands::send(ctx, tables, input).await.map_err(|error| match error {
+        Error::Rejected(rejection) => Error::Rejected(rejection.into()),
+        Error::Failed(failed) => Error::Failed(failed),
+    })
+}

@@ -1,0 +1,189 @@
+//! Texts with merge fields: `Hello {{first_name|there}}`. Pure.
+//!
+//! A field is an attribute's key between two braces on each side, with an optional fallback behind a
+//! bar: what stands there where a contact has no value. A field without a fallback stands for
+//! nothing then. Two opening braces that begin no field are refused rather than sent.
+
+use std::collections::HashMap;
+
+use crate::contacts::AttributeValue;
+
+/// Characters of a template: its fields may make less or more of it, and each text is measured.
+pub const TEMPLATE_CHARS_MAX: usize = 3_000;
+/// Fields of a template.
+pub const FIELDS_MAX: usize = 50;
+
+/// Why a text is no template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateFault {
+    /// There is nothing in it.
+    #[error("the text is empty")]
+    Empty,
+    /// It is too long.
+    #[error("a text has at most {TEMPLATE_CHARS_MAX} characters")]
+    TooLong,
+    /// It holds a NUL.
+    #[error("a text holds no NUL character")]
+    Nul,
+    /// A field that is not closed, or whose name is no attribute's key.
+    #[error("a merge field is written {{{{key}}}} or {{{{key|fallback}}}}")]
+    Malformed,
+    /// Too many fields.
+    #[error("a text has at most {FIELDS_MAX} merge fields")]
+    TooManyFields,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Field { key: String, fallback: String },
+}
+
+/// A text with merge fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(Vec<Piece>);
+
+impl Template {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// [`TemplateFault`].
+    pub fn parse(text: &str) -> Result<Self, TemplateFault> {
+        if text.trim().is_empty() {
+            return Err(TemplateFault::Empty);
+        }
+        if text.chars().count() > TEMPLATE_CHARS_MAX {
+            return Err(TemplateFault::TooLong);
+        }
+        if text.contains('\0') {
+            return Err(TemplateFault::Nul);
+        }
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("{{") {
+            let (field, after) = behind.split_once("}}").ok_or(TemplateFault::Malformed)?;
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.to_owned()));
+            }
+            pieces.push(parse_field(field)?);
+            rest = after;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        let template = Self(pieces);
+        if template.keys().count() > FIELDS_MAX {
+            return Err(TemplateFault::TooManyFields);
+        }
+        Ok(template)
+    }
+
+    /// The attributes that it names, in order, as often as they stand there.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Field { key, .. } => Some(key.as_str()),
+            Piece::Text(_) => None,
+        })
+    }
+
+    /// The text for a contact of whom this is known.
+    pub fn render(&self, values: &HashMap<String, AttributeValue>) -> String {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(plain) => text.push_str(plain),
+                Piece::Field { key, fallback } => match values.get(key.as_str()) {
+                    Some(value) => text.push_str(&show(value)),
+                    None => text.push_str(fallback),
+                },
+            }
+        }
+        text
+    }
+}
+
+fn parse_field(field: &str) -> Result<Piece, TemplateFault> {
+    let (key, fallback) = field.split_once('|').unwrap_or((field, ""));
+    let key = key.trim();
+    let mut bytes = key.bytes();
+    let is_key = bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if !is_key || key.len() > crate::contacts::KEY_CHARS_MAX || fallback.contains("{{") {
+        return Err(TemplateFault::Malformed);
+    }
+    Ok(Piece::Field { key: key.to_owned(), fallback: fallback.to_owned() })
+}
+
+/// A value as people read it: numbers without trailing zeros, days as 2026-12-31.
+fn show(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::Text(text) => text.clone(),
+        AttributeValue::Number(number) => {
+            let text = number.to_string();
+            match text.contains('.') {
+                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => text,
+            }
+        }
+        AttributeValue::Boolean(truth) => if *truth { "yes" } else { "no" }.to_owned(),
+        AttributeValue::Date(day) => {
+            let epoch = jiff::civil::Date::constant(1970, 1, 1);
+            let date = jiff::Span::new().try_days(*day).and_then(|days| epoch.checked_add(days));
+            date.map(|date| date.to_string()).unwrap_or_default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::money::Micros;
+
+    fn rendered(text: &str, values: &[(&str, AttributeValue)]) -> String {
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        Template::parse(text).unwrap().render(&values)
+    }
+
+    #[test]
+    fn fields_take_values_or_their_fallback() {
+        let values = [
+            ("name", AttributeValue::Text("Ada".to_owned())),
+            ("points", AttributeValue::Number(Micros(12_500_000))),
+            ("whole", AttributeValue::Number(Micros(100_000_000))),
+            ("vip", AttributeValue::Boolean(true)),
+            ("born", AttributeValue::Date(-3_186)),
+        ];
+        for (text, shown) in [
+            ("Hi {{name|there}}!", "Hi Ada!"),
+            ("Hi {{ name }}{{name}}", "Hi AdaAda"),
+            ("Hi {{first_name|dear friend}}!", "Hi dear friend!"),
+            ("Hi {{first_name}}!", "Hi !"),
+            ("{{points}} {{whole}} {{vip}} {{born}}", "12.5 100 yes 1961-04-12"),
+            ("one { brace } and }}", "one { brace } and }}"),
+            ("{{none|a|b}}", "a|b"),
+        ] {
+            assert_eq!(rendered(text, &values), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused() {
+        let long = "x".repeat(TEMPLATE_CHARS_MAX + 1);
+        let many = "{{a}}".repeat(FIELDS_MAX + 1);
+        for (text, fault) in [
+            ("", TemplateFault::Empty),
+            (" \n", TemplateFault::Empty),
+            (long.as_str(), TemplateFault::TooLong),
+            ("a\0", TemplateFault::Nul),
+            ("Hi {{name", TemplateFault::Malformed),
+            ("Hi {{First}}", TemplateFault::Malformed),
+            ("Hi {{}}", TemplateFault::Malformed),
+            ("Hi {{a|{{b}}}}", TemplateFault::Malformed),
+            (many.as_str(), TemplateFault::TooManyFields),
+        ] {
+            assert_eq!(Template::parse(text), Err(fault), "{text}");
+        }
+        assert!(Template::parse(&"x".repeat(TEMPLATE_CHARS_MAX)).is_ok());
+        assert!(Template::parse(&"{{a}}".repeat(FIELDS_MAX)).is_ok());
+    }
+}

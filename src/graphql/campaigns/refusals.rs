@@ -1,0 +1,258 @@
+//! Why mutations of campaigns were refused.
+
+use entity::enums::CampaignStatus;
+
+use crate::campaigns::{LifecycleRejection, StartRejection, WriteCampaignRejection as Write};
+use crate::graphql::errors::user_error;
+
+user_error! {
+    /// Why a campaign was not made.
+    CreateCampaignError,
+    /// Why a campaign was not made, for a program to read.
+    CreateCampaignErrorCode {
+        /// The name is empty, longer than 100 characters, or has control characters.
+        InvalidName,
+        /// `sender` is not a name, a number or a short code.
+        InvalidSender,
+        /// A campaign is transactional or marketing.
+        InvalidClass,
+        /// `topic` has other characters, or is empty or longer than 50.
+        InvalidTopic,
+        /// The text is empty or too long, or a merge field is not well formed; `message` says which.
+        InvalidText,
+        /// A merge field names an attribute that the account does not have.
+        UnknownAttribute,
+        /// The audience names nobody, too many lists and segments, or one that there is not;
+        /// `message` says which.
+        InvalidAudience,
+        /// The rate is not from 1 to 100,000.
+        InvalidRate,
+        /// `sendAt` is not in the future.
+        SendAtInPast,
+        /// `sendAt` is more than a year ahead.
+        SendAtTooFar,
+        /// As many campaigns are scheduled, run or are paused as may: 100.
+        TooManyActiveCampaigns,
+    }
+}
+
+impl From<Write> for CreateCampaignError {
+    fn from(rejection: Write) -> Self {
+        use CreateCampaignErrorCode as Code;
+        let (code, path): (_, &[&str]) = match rejection {
+            // A campaign that is being made is not looked for.
+            Write::InvalidName | Write::NotFound | Write::VersionConflict | Write::NotEditable => {
+                (Code::InvalidName, &["name"])
+            }
+            Write::InvalidSender => (Code::InvalidSender, &["sender"]),
+            Write::InvalidClass => (Code::InvalidClass, &["class"]),
+            Write::InvalidTopic => (Code::InvalidTopic, &["topic"]),
+            Write::Text(_) => (Code::InvalidText, &["text"]),
+            Write::UnknownAttribute => (Code::UnknownAttribute, &["text"]),
+            Write::Audience(_) => (Code::InvalidAudience, &["audience"]),
+            Write::InvalidRate => (Code::InvalidRate, &["ratePerS"]),
+            Write::SendAtInPast => (Code::SendAtInPast, &["sendAt"]),
+            Write::SendAtTooFar => (Code::SendAtTooFar, &["sendAt"]),
+            Write::TooManyActive => (Code::TooManyActiveCampaigns, &[]),
+        };
+        Self::new(code, path, rejection)
+    }
+}
+
+user_error! {
+    /// Why a campaign was not changed.
+    UpdateCampaignError,
+    /// Why a campaign was not changed, for a program to read.
+    UpdateCampaignErrorCode {
+        /// There is no such campaign.
+        CampaignNotFound,
+        /// It was changed since it was read: read it again.
+        VersionConflict,
+        /// It has started, or is over.
+        NotEditable,
+        /// The name is empty, longer than 100 characters, or has control characters.
+        InvalidName,
+        /// `sender` is not a name, a number or a short code.
+        InvalidSender,
+        /// A campaign is transactional or marketing.
+        InvalidClass,
+        /// `topic` has other characters, or is empty or longer than 50.
+        InvalidTopic,
+        /// The text is empty or too long, or a merge field is not well formed; `message` says which.
+        InvalidText,
+        /// A merge field names an attribute that the account does not have.
+        UnknownAttribute,
+        /// The audience names nobody, too many lists and segments, or one that there is not;
+        /// `message` says which.
+        InvalidAudience,
+        /// The rate is not from 1 to 100,000.
+        InvalidRate,
+    }
+}
+
+impl From<Write> for UpdateCampaignError {
+    fn from(rejection: Write) -> Self {
+        use UpdateCampaignErrorCode as Code;
+        let (code, path): (_, &[&str]) = match rejection {
+            // Its time is changed by `scheduleCampaign` alone.
+            Write::NotFound | Write::SendAtInPast | Write::SendAtTooFar | Write::TooManyActive => {
+                (Code::CampaignNotFound, &["campaignId"])
+            }
+            Write::VersionConflict => (Code::VersionConflict, &["version"]),
+            Write::NotEditable => (Code::NotEditable, &["campaignId"]),
+            Write::InvalidName => (Code::InvalidName, &["name"]),
+            Write::InvalidSender => (Code::InvalidSender, &["sender"]),
+            Write::InvalidClass => (Code::InvalidClass, &["class"]),
+            Write::InvalidTopic => (Code::InvalidTopic, &["topic"]),
+            Write::Text(_) => (Code::InvalidText, &["text"]),
+            Write::UnknownAttribute => (Code::UnknownAttribute, &["text"]),
+            Write::Audience(_) => (Code::InvalidAudience, &["audience"]),
+            Write::InvalidRate => (Code::InvalidRate, &["ratePerS"]),
+        };
+        Self::new(code, path, rejection)
+    }
+}
+
+/// Declares the error of a mutation that changes a campaign's status: with the codes that each of
+/// them has, and its own.
+macro_rules! status_error {
+    (
+        $(#[$doc:meta])* $error:ident, $(#[$code_doc:meta])* $code:ident
+        { $($(#[$variant_doc:meta])* $variant:ident,)* }
+        $other:expr
+    ) => {
+        user_error! {
+            $(#[$doc])* $error,
+            $(#[$code_doc])* $code {
+                /// There is no such campaign.
+                CampaignNotFound,
+                /// It is a draft.
+                IsDraft,
+                /// It is scheduled.
+                IsScheduled,
+                /// It is running.
+                IsRunning,
+                /// It is paused.
+                IsPaused,
+                /// It is finished.
+                IsFinished,
+                /// It is canceled.
+                IsCanceled,
+                /// It has failed.
+                IsFailed,
+                $($(#[$variant_doc])* $variant,)*
+            }
+        }
+
+        impl From<LifecycleRejection> for $error {
+            fn from(rejection: LifecycleRejection) -> Self {
+                let other: fn(LifecycleRejection) -> ($code, &'static [&'static str]) = $other;
+                let (code, path) = match rejection {
+                    LifecycleRejection::WrongStatus(status) => {
+                        let code = match status {
+                            CampaignStatus::Draft => $code::IsDraft,
+                            CampaignStatus::Scheduled => $code::IsScheduled,
+                            CampaignStatus::Running => $code::IsRunning,
+                            CampaignStatus::Paused => $code::IsPaused,
+                            CampaignStatus::Finished => $code::IsFinished,
+                            CampaignStatus::Canceled => $code::IsCanceled,
+                            CampaignStatus::Failed => $code::IsFailed,
+                        };
+                        (code, &["campaignId"] as &[&str])
+                    }
+                    rejection => other(rejection),
+                };
+                Self::new(code, path, rejection)
+            }
+        }
+    };
+}
+
+status_error! {
+    /// Why a campaign was not paused.
+    PauseCampaignError,
+    /// Why a campaign was not paused, for a program to read.
+    PauseCampaignErrorCode {}
+    |_| (PauseCampaignErrorCode::CampaignNotFound, &["campaignId"])
+}
+
+status_error! {
+    /// Why a campaign was not resumed.
+    ResumeCampaignError,
+    /// Why a campaign was not resumed, for a program to read.
+    ResumeCampaignErrorCode {}
+    |_| (ResumeCampaignErrorCode::CampaignNotFound, &["campaignId"])
+}
+
+status_error! {
+    /// Why a campaign was not canceled.
+    CancelCampaignError,
+    /// Why a campaign was not canceled, for a program to read.
+    CancelCampaignErrorCode {}
+    |_| (CancelCampaignErrorCode::CampaignNotFound, &["campaignId"])
+}
+
+status_error! {
+    /// Why a campaign was not scheduled.
+    ScheduleCampaignError,
+    /// Why a campaign was not scheduled, for a program to read.
+    ScheduleCampaignErrorCode {
+        /// `sendAt` is not in the future.
+        SendAtInPast,
+        /// `sendAt` is more than a year ahead.
+        SendAtTooFar,
+        /// As many campaigns are scheduled, run or are paused as may: 100.
+        TooManyActiveCampaigns,
+    }
+    |rejection| match rejection {
+        LifecycleRejection::Schedule(Write::SendAtInPast) => {
+            (ScheduleCampaignErrorCode::SendAtInPast, &["sendAt"])
+        }
+        LifecycleRejection::Schedule(Write::SendAtTooFar) => {
+            (ScheduleCampaignErrorCode::SendAtTooFar, &["sendAt"])
+        }
+        LifecycleRejection::Schedule(Write::TooManyActive) => {
+            (ScheduleCampaignErrorCode::TooManyActiveCampaigns, &[])
+        }
+        _ => (ScheduleCampaignErrorCode::CampaignNotFound, &["campaignId"]),
+    }
+}
+
+status_error! {
+    /// Why a campaign was not started.
+    StartCampaignError,
+    /// Why a campaign was not started, for a program to read.
+    StartCampaignErrorCode {
+        /// It changed meanwhile: try again.
+        CampaignChanged,
+        /// The account is suspended: it may read, not send.
+        AccountSuspended,
+        /// An invoice was not paid for so long that the account may not send.
+        PaymentOverdue,
+        /// The sender is not registered with the account, or not approved.
+        SenderNotApproved,
+        /// There is nobody in the audience.
+        AudienceEmpty,
+        /// Everybody in the audience has objected or is suppressed.
+        AudienceSuppressed,
+        /// A list or segment of the audience is gone.
+        AudienceGone,
+    }
+    |rejection| match rejection {
+        LifecycleRejection::Changed => (StartCampaignErrorCode::CampaignChanged, &["campaignId"]),
+        LifecycleRejection::Start(why) => (start_code(why), &["campaignId"]),
+        _ => (StartCampaignErrorCode::CampaignNotFound, &["campaignId"]),
+    }
+}
+
+const fn start_code(why: StartRejection) -> StartCampaignErrorCode {
+    use StartCampaignErrorCode as Code;
+    match why {
+        StartRejection::AccountSuspended => Code::AccountSuspended,
+        StartRejection::PaymentOverdue => Code::PaymentOverdue,
+        StartRejection::SenderNotApproved => Code::SenderNotApproved,
+        StartRejection::EmptyAudience => Code::AudienceEmpty,
+        StartRejection::AllSuppressed => Code::AudienceSuppressed,
+        StartRejection::Audience(_) => Code::AudienceGone,
+    }
+}
