@@ -9,6 +9,7 @@ use sea_orm::{
     QuerySelect, Set,
 };
 
+use super::lifecycle::check_mode;
 use super::model::is_editable;
 use super::template::{Template, TemplateFault};
 use super::{ACTIVE_MAX, NAME_CHARS_MAX, RATE_PER_S_MAX, SCHEDULE_AHEAD_MAX_MS};
@@ -204,6 +205,7 @@ pub async fn update(
         .write(|tx| async move {
             let row = Entity::find_by_id((account_id, id)).lock_exclusive().one(&*tx).await?;
             let row = row.ok_or(Error::Rejected(WriteCampaignRejection::NotFound))?;
+            check_mode(ctx, &row)?;
             if !is_editable(row.status) {
                 return Err(Error::Rejected(WriteCampaignRejection::NotEditable));
             }

@@ -13,6 +13,7 @@ use super::lifecycle::end_by_itself;
 use super::model::Rate;
 use super::recipients::{self, Advance};
 use super::template::Template;
+use super::work::Work;
 use crate::contacts;
 use crate::ctx::Ctx;
 use crate::db::TransactionError;
@@ -23,7 +24,7 @@ use crate::messages::{ItemErrorCode, NewMessage};
 
 /// Recipients of one transaction.
 const CHUNK_MAX: i64 = 1_000;
-/// Transactions of one turn, after which other campaigns have theirs.
+/// Transactions of one turn, after which other campaigns have theirs; all of a round share them.
 const CHUNKS_OF_TURN: usize = 20;
 
 /// A campaign on its way through its recipients.
@@ -73,20 +74,20 @@ enum Written {
 ///
 /// # Errors
 /// [`Failed`]; what was committed before stays.
-pub(super) async fn expand(ctx: &Ctx, tables: &Tables, campaign: &Model) -> Result<u64, Failed> {
+pub(super) async fn expand(ctx: &Ctx, work: Work<'_>, campaign: &Model) -> Result<u64, Failed> {
     let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
     let keys = template.keys().map(str::to_owned).collect();
-    let walk = Walk { ctx, tables, campaign, template, keys };
-    walk.walk().await
+    let walk = Walk { ctx, tables: work.tables, campaign, template, keys };
+    walk.walk((CHUNKS_OF_TURN / work.at_once.max(1)).max(1)).await
 }
 
 impl Walk<'_> {
-    async fn walk(&self) -> Result<u64, Failed> {
+    async fn walk(&self, chunks: usize) -> Result<u64, Failed> {
         let campaign = self.campaign;
         let mut place = Place { after: campaign.expanded_after, expanded: campaign.expanded };
         let mut chunk_max = CHUNK_MAX;
         let mut next = self.prepare(place, chunk_max).await?;
-        for _ in 0..CHUNKS_OF_TURN {
+        for _ in 0..chunks {
             let chunk = match next {
                 Next::Chunk(chunk) => chunk,
                 Next::Wait => break,

@@ -89,9 +89,15 @@ pub async fn schedule(ctx: &Ctx, id: CampaignId, send_at: Option<UnixMillis>) ->
 pub async fn start(ctx: &Ctx, id: CampaignId) -> Outcome {
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
     let campaign = find(ctx, account_id, id).await?;
+    check_mode(ctx, &campaign)?;
     let from = campaign.status;
     if !may_become(from, CampaignStatus::Running) || from == CampaignStatus::Paused {
         return Err(Error::Rejected(LifecycleRejection::WrongStatus(from)));
+    }
+    if from == CampaignStatus::Draft
+        && ctx.db.write(|tx| async move { is_full(&tx, account_id).await }).await?
+    {
+        return Err(Error::Rejected(WriteCampaignRejection::TooManyActive.into()));
     }
     let ready = match readiness::check(ctx, &campaign).await {
         Ok(ready) => ready,
@@ -120,8 +126,8 @@ pub async fn pause(ctx: &Ctx, id: CampaignId) -> Outcome {
     change(ctx, account_id, id, Change { to: CampaignStatus::Paused, reason, send_at: None }).await
 }
 
-/// Lets a paused campaign go on where it stopped. What was held is worth sending for as long again as
-/// it was at first.
+/// Lets a paused campaign go on where it stopped. What was held is worth sending for as long as
+/// was left when it was last due.
 ///
 /// # Errors
 /// [`LifecycleRejection`], or a failure.
@@ -168,6 +174,14 @@ pub(super) async fn end_by_itself(
     }
 }
 
+/// A test key sends nothing: it leaves alone what was made to be sent.
+pub(super) fn check_mode(ctx: &Ctx, campaign: &Model) -> Result<(), Failed> {
+    if ctx.actor.is_test() && !campaign.is_test {
+        return Err(Failed::Forbidden(Action::ManageCampaigns.refusal()));
+    }
+    Ok(())
+}
+
 async fn find(ctx: &Ctx, account_id: AccountId, id: CampaignId) -> Outcome {
     let found = Entity::find_by_id((account_id, id)).one(ctx.db.reader()).await?;
     found.ok_or(Error::Rejected(LifecycleRejection::NotFound))
@@ -191,6 +205,9 @@ async fn change(ctx: &Ctx, account_id: AccountId, id: CampaignId, change: Change
             Fence::Exclusive.take(&tx, &BTreeSet::from([account_id])).await?;
             let row = Entity::find_by_id((account_id, id)).lock_exclusive().one(&*tx).await?;
             let row = row.ok_or(Error::Rejected(LifecycleRejection::NotFound))?;
+            if matches!(change.to, CampaignStatus::Scheduled | CampaignStatus::Running) {
+                check_mode(ctx, &row)?;
+            }
             if !may_become(row.status, change.to) {
                 return Err(Error::Rejected(LifecycleRejection::WrongStatus(row.status)));
             }

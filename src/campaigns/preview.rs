@@ -18,11 +18,9 @@ use crate::contacts::{self, Audience, AudienceFault};
 use crate::ctx::Ctx;
 use crate::db::page;
 use crate::error::{Error, Failed};
-use crate::messages::ItemError;
 use crate::messages::campaigns::{self as messages, Of};
-use crate::messages::commands::{
-    self, BATCH_MAX, BatchRejection, Estimate, SendInput, SendOutcome, Tables,
-};
+use crate::messages::commands::{self, BATCH_MAX, BatchRejection, SendInput, SendOutcome, Tables};
+use crate::messages::{Estimate, ItemError};
 use crate::types::money::{Currency, Micros};
 
 /// Contacts whose messages are made in memory: up to so many a preview is exact.

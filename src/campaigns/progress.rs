@@ -178,7 +178,9 @@ impl Progresses {
             now.plus_ms((seconds * 1_000.0) as i64)
         });
         let rate_per_s = rate_per_s.filter(|_| !is_over(campaign.status));
-        let is_complete = folded.seq >= folded.last_seq;
+        // Freezing writes nothing into the log.
+        let is_freezing = is_running && campaign.frozen_at_ms.is_none();
+        let is_complete = folded.seq >= folded.last_seq && !is_freezing;
         let progress = Progress { campaign, total, seq: folded.seq, at: now, rate_per_s, ends_at };
         Ok(Some((progress, is_complete)))
     }

@@ -11,6 +11,9 @@ use crate::db::Tx;
 use crate::events;
 use crate::messages::campaigns::{MOVED_MAX, Moved, Waiting, Wish, first_message_at, move_waiting};
 
+/// How far the clocks of two nodes may be apart, in ms: the messages' ids are another's than the
+/// time of the start.
+const CLOCKS_APART_MS: i64 = 10 * 60_000;
 /// Transactions of one turn, after which other campaigns have theirs.
 const BATCHES_OF_TURN: usize = 20;
 
@@ -30,7 +33,8 @@ pub(super) async fn sweep(ctx: &Ctx, campaign: &Model) -> Result<u64, DbErr> {
     };
     let (account_id, campaign_id) = (campaign.account_id, campaign.id);
     let started_at = campaign.started_at_ms.unwrap_or(campaign.created_at_ms);
-    let mut waiting = Waiting { account_id, campaign_id, wish, from: first_message_at(started_at) };
+    let start = first_message_at(started_at.plus_ms(-CLOCKS_APART_MS));
+    let mut waiting = Waiting { account_id, campaign_id, wish, from: start };
     let mut swept = 0;
     for _ in 0..BATCHES_OF_TURN {
         let now = ctx.clock.now();
@@ -51,9 +55,10 @@ pub(super) async fn sweep(ctx: &Ctx, campaign: &Model) -> Result<u64, DbErr> {
         Moved::ring(&moved, ctx, account_id);
         swept += count as u64;
         match moved.last {
-            // Of the next status there may be older ones.
             Some(last) if count == MOVED_MAX => waiting.from = last,
-            Some(_) => waiting.from = first_message_at(started_at),
+            // Of the next status there may be older ones.
+            _ if waiting.from != start => waiting.from = start,
+            Some(_) => {}
             None => {
                 done(ctx, campaign).await?;
                 return Ok(swept);

@@ -21,6 +21,14 @@ const CAMPAIGNS_MAX: u64 = 100;
 /// How long a run goes on, in ms: the next one looks up routes and prices anew.
 const RUN_MS_MAX: i64 = 5_000;
 
+/// What a turn works with.
+#[derive(Clone, Copy)]
+pub(super) struct Work<'a> {
+    pub(super) tables: &'a Tables,
+    /// Campaigns that share the time: the more, the shorter the turns.
+    pub(super) at_once: usize,
+}
+
 /// Does what there is to do for all campaigns, each in its turn, until there is nothing more at the
 /// moment. Returns how many recipients and messages were dealt with. One that fails is logged, left
 /// for the next run, and keeps no others.
@@ -38,7 +46,7 @@ pub async fn run(ctx: &Ctx, tables: &Tables) -> Result<u64, DbErr> {
             let Some(last) = campaigns.last() else { break };
             after = (last.account_id, last.id);
             for campaign in &campaigns {
-                match turn(ctx, tables, campaign).await {
+                match turn(ctx, Work { tables, at_once: campaigns.len() }, campaign).await {
                     Ok(count) => in_round += count,
                     Err(failed) => {
                         let error: &dyn std::error::Error = &failed;
@@ -78,11 +86,11 @@ async fn at_work(
 
 /// What one campaign needs next. Says how much was done; what can wait for the next run counts as
 /// nothing.
-async fn turn(ctx: &Ctx, tables: &Tables, campaign: &Model) -> Result<u64, Failed> {
+async fn turn(ctx: &Ctx, work: Work<'_>, campaign: &Model) -> Result<u64, Failed> {
     let swept = if campaign.needs_sweep { sweep::sweep(ctx, campaign).await? } else { 0 };
     match campaign.status {
         CampaignStatus::Scheduled => start_if_due(ctx, campaign).await,
-        CampaignStatus::Running => Ok(swept + go_on(ctx, tables, campaign).await?),
+        CampaignStatus::Running => Ok(swept + go_on(ctx, work, campaign).await?),
         _ => Ok(swept),
     }
 }
@@ -102,7 +110,7 @@ async fn start_if_due(ctx: &Ctx, campaign: &Model) -> Result<u64, Failed> {
     }
 }
 
-async fn go_on(ctx: &Ctx, tables: &Tables, campaign: &Model) -> Result<u64, Failed> {
+async fn go_on(ctx: &Ctx, work: Work<'_>, campaign: &Model) -> Result<u64, Failed> {
     if campaign.frozen_at_ms.is_none() {
         return Ok(u64::from(recipients::freeze_next(ctx, campaign).await?));
     }
@@ -114,7 +122,7 @@ async fn go_on(ctx: &Ctx, tables: &Tables, campaign: &Model) -> Result<u64, Fail
         return Ok(0);
     }
     if campaign.expanded_at_ms.is_none() {
-        return expand::expand(ctx, tables, campaign).await;
+        return expand::expand(ctx, work, campaign).await;
     }
     let all_counted = total.as_ref().map_or(0, counted) == campaign.accepted;
     if all_counted && total.as_ref().map_or(0, waiting) == 0 {

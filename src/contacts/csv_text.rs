@@ -12,31 +12,36 @@ const FORMULA_SIGNS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋',
 
 /// A field of free text.
 pub(super) fn text_field(text: &str, out: &mut String) {
-    let is_formula = reads_as_formula(text);
     let needs_quotes = text.contains(['"', ',', ';', '\r', '\n', '\t'])
         || text.starts_with(char::is_whitespace)
         || text.ends_with(char::is_whitespace);
     if needs_quotes {
         out.push('"');
     }
-    if is_formula {
-        out.push('\'');
-    }
-    match needs_quotes {
-        true => out.push_str(&text.replace('"', "\"\"")),
-        false => out.push_str(text),
+    for cell in cells(text) {
+        if reads_as_formula(cell) {
+            out.push('\'');
+        }
+        match needs_quotes {
+            true => out.push_str(&cell.replace('"', "\"\"")),
+            false => out.push_str(cell),
+        }
     }
     if needs_quotes {
         out.push('"');
     }
 }
 
-/// The text of a field without the apostrophe that [`text_field`] put before it.
-pub(super) fn without_guard(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if reads_as_formula(rest) => rest,
-        _ => text,
-    }
+/// The text of a field without the apostrophes that [`text_field`] put into it.
+pub(super) fn without_guard(text: &str) -> String {
+    let bare = |cell| str::strip_prefix(cell, '\'').filter(|rest| reads_as_formula(rest));
+    cells(text).map(|cell| bare(cell).unwrap_or(cell)).collect()
+}
+
+/// What a spreadsheet may take for cells: where a semicolon or a tab is the sign of a list, it cuts
+/// the text there, quotes or not.
+fn cells(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive([';', '\t'])
 }
 
 /// Whether a text is a formula, or one that was guarded already.
@@ -71,6 +76,9 @@ mod tests {
             ("''=1", "'''=1"),
             ("a\"b", "\"a\"\"b\""),
             ("a;b", "\"a;b\""),
+            ("a;=1", "\"a;'=1\""),
+            ("a;'=1", "\"a;''=1\""),
+            ("a\t=1;;@x", "\"a\t'=1;;'@x\""),
             ("", ""),
         ] {
             let mut out = String::new();

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use entity::contact_export::{ActiveModel, Column, Entity, Model};
 use entity::enums::AttributeKind;
 use entity::ids::{AccountId, AttributeId, ContactExportId, ContactId, ListId, SegmentId};
-use entity::{contact, contact_tag, contact_value};
+use entity::{api_key, contact, contact_tag, contact_value, membership};
 use futures::Stream;
 use futures::stream::unfold;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -20,11 +20,11 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::condition::Condition;
+use super::condition::{Condition, sql};
 use super::csv_text::{BYTE_ORDER_MARK, end_record, text_field};
 use super::file_links::{FileKind, FileLink};
 use super::model::AttributeValue;
-use super::queries::{ContactFilter, filtered_in, of_condition};
+use super::queries::{ContactFilter, filtered_in};
 use super::{attributes, lists, segments};
 use crate::authz::{Action, Actor};
 use crate::ctx::Ctx;
@@ -196,6 +196,9 @@ pub async fn export_file(ctx: &Ctx, link: &str) -> Result<Option<ExportFile>, Fa
     let Some(link) = link.filter(is_good) else { return Ok(None) };
     let id = (link.account_id, ContactExportId(link.id));
     let Some(export) = Entity::find_by_id(id).one(ctx.db.reader()).await? else { return Ok(None) };
+    if !is_still_in(ctx, &export).await? {
+        return Ok(None);
+    }
     let options = serde_json::from_str(&export.options).map_err(Failed::internal)?;
     let attributes = attributes::by_key(ctx.db.reader(), export.account_id).await?;
     let mut attributes: Vec<_> =
@@ -210,6 +213,18 @@ pub async fn export_file(ctx: &Ctx, link: &str) -> Result<Option<ExportFile>, Fa
     .await?;
     let ctx = ctx.clone();
     Ok(Some(ExportFile { ctx, export, options, attributes, state: State::Header }))
+}
+
+/// Whether who asked for an export still belongs to the account, or the key is still good.
+async fn is_still_in(ctx: &Ctx, export: &Model) -> Result<bool, DbErr> {
+    let reader = ctx.db.reader();
+    if let Some(person_id) = export.person_id {
+        let key = (export.account_id, person_id);
+        return Ok(membership::Entity::find_by_id(key).one(reader).await?.is_some());
+    }
+    let Some(key_id) = export.api_key_id else { return Ok(true) };
+    let key = api_key::Entity::find_by_id(key_id).one(reader).await?;
+    Ok(key.is_some_and(|key| key.revoked_at_ms.is_none()))
 }
 
 async fn count(
@@ -278,32 +293,19 @@ impl ExportFile {
         Ok(Some(self.records(&page).await?))
     }
 
+    /// All by conditions that are asked of each contact of a page: SQLite would make a list of all
+    /// members for each page.
     async fn contacts(&self) -> Result<Select<contact::Entity>, Failed> {
         let options = &self.options;
-        let filter = ContactFilter {
-            number: options.number.clone(),
-            list_id: options.list_id,
-            tag: options.tag.clone(),
-            condition: options.condition.clone(),
-        };
         let account_id = self.export.account_id;
-        match &options.segment {
-            None => filtered_in(&self.ctx, account_id, &filter).await,
-            Some(segment) => {
-                let condition = match filter.condition {
-                    None => segment.clone(),
-                    Some(condition) => Condition::All(vec![segment.clone(), condition]),
-                };
-                let filter = ContactFilter { condition: None, ..filter };
-                let select = filtered_in(&self.ctx, account_id, &filter).await?;
-                let store = self.ctx.db.store();
-                let ids = of_condition(store, account_id, &condition)
-                    .select_only()
-                    .column(contact::Column::Id);
-                let ids = sea_orm::QueryTrait::into_query(ids);
-                Ok(select.filter(contact::Column::Id.in_subquery(ids)))
-            }
-        }
+        let filter = ContactFilter { number: options.number.clone(), ..ContactFilter::default() };
+        let select = filtered_in(&self.ctx, account_id, &filter).await?;
+        let conditions = options.segment.iter().chain(&options.condition).cloned();
+        let list = options.list_id.map(Condition::List);
+        let tag = options.tag.clone().map(Condition::Tag);
+        let condition = Condition::All(conditions.chain(list).chain(tag).collect());
+        let (text, values) = sql(self.ctx.db.store(), account_id, &condition);
+        Ok(select.filter(Expr::cust_with_values(text, values)))
     }
 
     fn header(&self) -> String {

@@ -191,7 +191,8 @@ async fn changed(
         PreferenceForm::Choose { .. } => texts.choose,
     };
     match pages.change(link, form, wording, peer.0, id).await {
-        Ok(true) => Redirect::to(&format!("/p/{link}?{DONE}")).into_response(),
+        // Relative to the page (RFC 3986, section 5.2): it may be served below a path.
+        Ok(true) => Redirect::to(&format!("?{DONE}")).into_response(),
         Ok(false) => html(StatusCode::NOT_FOUND, render::notice(texts, texts.unknown_link)),
         Err(NotNow) => unavailable(texts),
     }

@@ -17,7 +17,8 @@ use uuid::Uuid;
 
 use super::accept::{ItemError, NewMessage};
 use super::batch::{Batch, StoredResult};
-use super::commands::{BatchRejection, Estimate, Sending, Tables, check_items};
+use super::commands::{BatchRejection, Sending, Tables, check_items};
+use super::estimate::Estimate;
 use super::opt_out;
 use super::store::{Changed, RELEASE_HOLD, returning_changed};
 use crate::billing;
@@ -123,7 +124,8 @@ impl Prepared {
 pub enum Wish {
     /// QUEUED becomes HELD: the campaign is paused.
     Hold,
-    /// HELD becomes QUEUED, due now, and is worth sending for as long as it was at first.
+    /// HELD becomes QUEUED, due now, and is worth sending for as long as was left when it was last
+    /// due.
     Release,
     /// What has not left is CANCELED, and its hold given back.
     Cancel,

@@ -22,6 +22,7 @@ mod batch;
 pub mod campaigns;
 pub mod commands;
 pub mod dispatch;
+mod estimate;
 mod idempotency;
 mod inbound;
 pub mod inbound_parts;
@@ -35,3 +36,4 @@ pub mod sweeps;
 mod text_store;
 
 pub use accept::{ItemError, ItemErrorCode, NewMessage};
+pub use estimate::{Estimate, Estimates, estimate};

@@ -77,9 +77,15 @@ pub(super) fn kept(posted: &Posted) -> Micros {
     Micros(signed.fold(0, i64::saturating_add))
 }
 
-/// How much the ledger should have of a payout: what arrived at the bank.
+/// How much the ledger should have of a payout: what left the processor and did not come back. It
+/// leaves the processor's balance when it is made, days before it arrives.
 pub(super) fn desired_payout(facts: &PayoutFacts) -> i64 {
-    if facts.rank == PayoutRank::Paid { facts.amount.amount_micros } else { 0 }
+    match facts.rank {
+        PayoutRank::Pending | PayoutRank::InTransit | PayoutRank::Paid => {
+            facts.amount.amount_micros
+        }
+        PayoutRank::Canceled | PayoutRank::Failed => 0,
+    }
 }
 
 /// Whose books, and between which of them.

@@ -123,12 +123,17 @@ fn transaction(data: Object<'_>) -> Result<(ObjectId, PaymentFacts), Unreadable>
         attempts: attempt.into_iter().collect(),
         ..Default::default()
     };
-    let fee = data.integer("/fees")?.filter(|_| is_collected);
-    let fee = fee.map(|fee| Ok::<_, Unreadable>(scale(data)?.signed_amount(fee)?)).transpose()?;
+    let fee = match data.integer("/fees")?.filter(|_| is_collected) {
+        Some(fee) => Some(scale(data)?.amount(fee)?),
+        None => None,
+    };
     // Paystack's books have no ids of their own for what it keeps.
-    let line = fee.map(|fee| {
-        (own.clone(), Some(BalanceTransactionFacts::of_charge(own.clone(), amount, fee)))
-    });
+    let line = match fee {
+        Some(fee) => {
+            Some((own.clone(), Some(BalanceTransactionFacts::of_charge(own.clone(), amount, fee)?)))
+        }
+        None => None,
+    };
     let facts = PaymentFacts {
         references: references(Some(&reference), data),
         objects: BTreeSet::from([own.clone(), reference.clone()]),

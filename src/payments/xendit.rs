@@ -183,8 +183,9 @@ fn invoice(root: Object<'_>) -> Result<PaymentFacts, Unreadable> {
     let received = root.number_text("/adjusted_received_amount")?.filter(|_| is_paid);
     if let (Some(received), Some(total)) = (received, session.total.single().ok().flatten()) {
         let received = scale.decimal_amount(&received)?.amount_micros;
+        let received = if received == 0 { total.amount_micros } else { received };
         let fee = Money { amount_micros: total.amount_micros - received, ..total };
-        let line = BalanceTransactionFacts::of_charge(own.clone(), total, fee);
+        let line = BalanceTransactionFacts::of_charge(own.clone(), total, fee)?;
         facts.balance_transactions.insert(own.clone(), Some(line));
     }
     facts.objects.insert(own.clone());

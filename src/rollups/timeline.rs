@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::enums::MessageStatus;
+use entity::enums::{MessageStatus, Purse};
 use entity::ids::{AccountId, CampaignId, MessageId};
 use entity::time::UnixMillis;
 
@@ -99,14 +99,19 @@ impl Tally {
         new: impl IntoIterator<Item = &'a Step>,
     ) {
         for step in new {
-            let from = life.status;
+            // What the log has forgotten of a campaign's message was HELD: nothing else outlives
+            // its retention.
+            let forgotten = (step.version > 1).then_some(MessageStatus::Held);
+            let from = life.status.or(forgotten);
             let change = life.take(facts, step);
             if let Some(campaign_id) = facts.campaign_id {
                 let campaign = self.campaigns.entry((facts.account_id, campaign_id)).or_default();
                 campaign.moved(from, step.status);
                 if let Some((parts, cost)) = change.charged {
                     campaign.parts += i64::from(parts);
-                    campaign.cost_micros += cost.0;
+                    if facts.kind.purse == Purse::Money {
+                        campaign.cost_micros += cost.0;
+                    }
                 }
             }
             self.count(facts, step, change);
@@ -256,7 +261,7 @@ const fn was_taken(status: MessageStatus) -> bool {
 pub(super) mod tests {
     use super::*;
     use MessageStatus::{Delivered, Enroute, ExpiredHere, Queued, Scheduled, Sent, Unknown};
-    use entity::enums::{MessageClass, Purse};
+    use entity::enums::MessageClass;
     use entity::ids::CarrierId;
     use uuid::Uuid;
 

@@ -55,6 +55,31 @@ impl World {
         Self { payer, list, contacts: ids }
     }
 
+    /// More contacts on the list, straight into the store; `contacts` leaves them out.
+    pub async fn add_contacts(&self, house: &TestHouse, count: u64) {
+        let now = house.now().plus_ms(-1_000);
+        for n in 0..count {
+            let id: ContactId = house.platform.ids.next();
+            let contact = "INSERT INTO contact (account_id, id, number, number_mac, country, \
+                version, created_at_ms, updated_at_ms) VALUES ($1, $2, $3, $4, 'DE', 1, $5, $5)";
+            let number = format!("+491512{n:07}");
+            let values: [sea_orm::Value; 5] = [
+                self.payer.account_id.0.into(),
+                id.0.into(),
+                number.clone().into(),
+                number.into_bytes().into(),
+                now.0.into(),
+            ];
+            house.execute(contact, values).await;
+            let member = "INSERT INTO list_member (account_id, list_id, contact_id, added_at_ms) \
+                VALUES ($1, $2, $3, $4)";
+            let values: [sea_orm::Value; 4] =
+                [self.payer.account_id.0.into(), self.list.0.into(), id.0.into(), now.0.into()];
+            house.execute(member, values).await;
+        }
+        house.hand.advance(std::time::Duration::from_secs(1));
+    }
+
     pub fn new_campaign(&self) -> NewCampaign {
         NewCampaign {
             name: "Spring".to_owned(),

@@ -77,7 +77,7 @@ both_stores! {
         let other = account(&house, "Other").await;
         let other = key(&house, other, entity::enums::KeyMode::Test);
         let tables = Tables::default();
-        let estimates = commands::estimate(&other, &tables, vec![to(ONE)]).await.unwrap();
+        let estimates = heliograph::messages::estimate(&other, &tables, vec![to(ONE)]).await.unwrap();
         assert!(estimates.items[0].is_ok());
     }
 

@@ -157,11 +157,13 @@ async fn write(
     store::insert_taxes(tx, &taxes).await?;
     let of_invoice = reduce(&mut of, net, Micros(row.total_micros), now);
     store::save(tx, now, &mut of).await?;
+    // The account's terms are locked before its wallets.
+    let resumed = suspension::resume(tx, now, row.account_id).await?;
     postings::post_credit_note(ctx, tx, now, &row, &taxes).await?;
     let of_note = told(&row, EventKind::InvoiceFinalized, now);
     let of_invoice = NewEvent { version: of.version, ..of_invoice };
     let mut news = vec![of_note, of_invoice];
-    news.extend(suspension::resume(tx, now, row.account_id).await?);
+    news.extend(resumed);
     mail::enqueue(tx, now, vec![NewMail::finalized(&row)]).await?;
     events::append(tx, news).await?;
     Ok((row, true))

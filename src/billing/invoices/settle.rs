@@ -84,9 +84,11 @@ pub async fn void(
         store::save(&tx, now, &mut row).await?;
         let taxes = store::taxes(&*tx, row.account_id, &[row.id]).await?;
         let extra = extra_of(&tx, &row).await?;
+        // The account's terms are locked before its wallets.
+        let resumed = suspension::resume(&tx, now, row.account_id).await?;
         postings::post_voided(ctx, &tx, now, &row, extra, &taxes).await?;
         let mut news = vec![told(&row, EventKind::InvoiceVoided, now)];
-        news.extend(suspension::resume(&tx, now, row.account_id).await?);
+        news.extend(resumed);
         events::append(&tx, news).await?;
         Ok((row, true))
     };

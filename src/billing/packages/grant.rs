@@ -123,7 +123,10 @@ pub async fn buy(ctx: &Ctx, id: PackageId, key: &str) -> Result<Granted, Error<B
             };
         }
         let offer = package::Entity::find_by_id(id).one(&*tx).await?;
-        let offer = offer.filter(|offer| offer.archived_at_ms.is_none());
+        // What costs nothing is given, not bought.
+        let is_offered =
+            |offer: &package::Model| offer.archived_at_ms.is_none() && offer.price_micros > 0;
+        let offer = offer.filter(is_offered);
         let offer = offer.ok_or(Error::Rejected(BuyRejection::NotFound))?;
         let price = Some(Micros(offer.price_micros));
         let new = New { id: grant_id, money, offer: &offer, source, key, price, from: now };
@@ -285,7 +288,8 @@ async fn write(ctx: &Ctx, tx: &Tx, new: New<'_>) -> Result<Model, Error<Refusal>
         .filter(is_active())
         .count(&**tx)
         .await?;
-    if active >= ACTIVE_MAX {
+    // What a plan includes was paid for.
+    if source != PackageSource::Plan && active >= ACTIVE_MAX {
         return Err(Error::Rejected(Refusal::TooMany));
     }
     let price = price.unwrap_or(Micros::ZERO);

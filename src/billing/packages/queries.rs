@@ -99,6 +99,7 @@ async fn offered(ctx: &Ctx) -> Result<(Ctx, Select<package::Entity>), Failed> {
     let currency = terms(ctx, account_id).await?.currency;
     let offered = Entity::find()
         .filter(Column::ArchivedAtMs.is_null())
+        .filter(Column::PriceMicros.gt(0))
         .filter(Column::Currency.eq(currency.as_str()));
     Ok((ctx.acting_as(Actor::System), offered))
 }

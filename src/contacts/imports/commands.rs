@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use entity::account;
 use entity::contact_import::{ActiveModel, Column, Entity, Model};
 use entity::enums::ImportStatus;
 use entity::ids::{AccountId, ContactImportId};
+use sea_orm::sea_query::LockType;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
 };
@@ -144,6 +146,9 @@ pub async fn begin_import(
     let begun = ctx
         .db
         .write(|tx| async move {
+            // One after the other, or each would count without the others.
+            let account = account::Entity::find_by_id(account_id).lock(LockType::NoKeyUpdate);
+            account.one(&*tx).await?;
             let open = Entity::find()
                 .filter(Column::AccountId.eq(account_id))
                 .filter(Column::Status.lte(ImportStatus::Running));

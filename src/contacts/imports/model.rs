@@ -204,6 +204,7 @@ impl Plan {
                 return Err(fault(RowFaultCode::InvalidEncoding, &column.name, ""));
             };
             let text = without_guard(text.trim());
+            let text = text.as_str();
             let refused = |code| fault(code, &column.name, text);
             if text.is_empty() {
                 continue;

@@ -4,13 +4,16 @@
 use entity::contact_import::{Column, Entity, Model};
 use entity::enums::{ImportPartKind, ImportStatus};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::parts;
+use super::{is_open, parts};
 use crate::ctx::Ctx;
 
 /// Imports that one statement finds.
 const FOUND_MAX: u64 = 100;
+/// As the index has it, with the number of RUNNING: SQLite takes a partial index only for a query
+/// that repeats its condition.
+const ENDED_WITH_PARTS: &str = "holds_parts AND status > 3";
 
 /// Ends imports whose upload link expired, and removes what is due. Idempotent. Returns how many
 /// imports changed.
@@ -22,6 +25,7 @@ pub async fn purge(ctx: &Ctx) -> Result<u64, DbErr> {
     loop {
         let expired = Entity::find()
             .filter(Column::Status.is_in([ImportStatus::AwaitingUpload, ImportStatus::Uploading]))
+            .filter(is_open())
             .filter(Column::UploadExpiresAtMs.lte(ctx.clock.now()))
             .order_by_asc(Column::CreatedAtMs)
             .limit(FOUND_MAX)
@@ -36,9 +40,16 @@ pub async fn purge(ctx: &Ctx) -> Result<u64, DbErr> {
     }
     let mut after = None;
     loop {
-        let mut held = Entity::find()
-            .filter(Column::HoldsParts.eq(true))
-            .filter(Column::Status.gt(ImportStatus::Running));
+        let errors_until =
+            ctx.clock.now().plus_ms(-ctx.settings.contacts.import_errors_ttl_s * 1_000);
+        let has_file = "EXISTS (SELECT 1 FROM contact_import_part p \
+            WHERE p.account_id = contact_import.account_id AND p.import_id = contact_import.id \
+            AND p.kind = 0)";
+        let is_due = Condition::any()
+            .add(Column::ErrorPartCount.eq(0))
+            .add(Column::FinishedAtMs.lte(errors_until))
+            .add(Expr::cust(has_file));
+        let mut held = Entity::find().filter(Expr::cust(ENDED_WITH_PARTS)).filter(is_due);
         if let Some(after) = after {
             held = held.filter(Column::Id.gt(after));
         }

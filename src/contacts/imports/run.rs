@@ -12,6 +12,7 @@ use super::super::store::default_region;
 use super::super::{attributes, lists};
 use super::batch::{self, Batch};
 use super::fault::{RowFault, RowFaultCode};
+use super::is_open;
 use super::model::{ImportOptions, Plan, PlanFault, Reading, cut};
 use super::parts::{self, PART_BYTES, PartKey, ReadPartError};
 use super::queries::import_options;
@@ -21,6 +22,9 @@ use crate::ctx::Ctx;
 /// Rows of a batch: enough that its statements cost little each, few enough that it holds its locks,
 /// and on SQLite the one writer, for some tens of milliseconds.
 const BATCH_ROWS: usize = 1_000;
+/// Bytes and values of a batch, for the same reason: rows may be long, and wide.
+const BATCH_BYTES: u64 = 1024 * 1024;
+const BATCH_VALUES: usize = 10_000;
 /// Batches of one import before it is the next one's turn.
 const TURN_BATCHES: usize = 5;
 /// Imports that take turns; the others wait until one has ended.
@@ -66,6 +70,7 @@ pub async fn run_imports(ctx: &Ctx) -> Result<u64, DbErr> {
     loop {
         let open = Entity::find()
             .filter(Column::Status.is_in([ImportStatus::Queued, ImportStatus::Running]))
+            .filter(is_open())
             .order_by_asc(Column::CreatedAtMs)
             .limit(AT_ONCE)
             .all(ctx.db.reader())
@@ -215,11 +220,15 @@ impl Turn {
 
     async fn read_batch(&mut self, ctx: &Ctx) -> Result<Batch, Stop> {
         let mut batch = Batch::default();
-        while batch.rows.len() + batch.faults.len() < BATCH_ROWS {
+        let (begin, mut values) = (self.records.position().0, 0);
+        loop {
             match self.records.step() {
                 Step::Record(line) => {
                     match self.plan.row(line, self.records.fields(), &self.reading) {
-                        Ok(Some(row)) => batch.rows.push(row),
+                        Ok(Some(row)) => {
+                            values += row.values.len() + row.tags.len();
+                            batch.rows.push(row);
+                        }
                         Ok(None) => {}
                         Err(fault) => batch.faults.push(fault),
                     }
@@ -233,12 +242,22 @@ impl Turn {
                 Step::NeedsInput if self.next_part < self.import.part_count => {
                     let bytes = self.next_bytes(ctx).await?;
                     self.records.feed(&bytes);
+                    continue;
                 }
-                Step::NeedsInput => self.records.close(),
+                Step::NeedsInput => {
+                    self.records.close();
+                    continue;
+                }
                 Step::End => {
                     batch.is_last = true;
                     break;
                 }
+            }
+            // A batch ends between two records, nowhere else: the next one begins at a record.
+            let bytes = self.records.position().0 - begin;
+            let rows = batch.rows.len() + batch.faults.len();
+            if rows >= BATCH_ROWS || values >= BATCH_VALUES || bytes >= BATCH_BYTES {
+                break;
             }
         }
         batch.position = self.records.position();

@@ -170,8 +170,11 @@ impl Upload {
     /// As [`write`](Self::write).
     pub async fn finish(mut self) -> Result<(), Error<UploadRejection>> {
         let ended = self.end().await;
-        if matches!(ended, Err(Error::Rejected(_))) {
-            self.give_up().await?;
+        match &ended {
+            Ok(()) => {}
+            Err(Error::Rejected(_)) => self.give_up().await?,
+            // What the store said first is what there is to say.
+            Err(Error::Failed(_)) => drop(self.give_up().await),
         }
         ended
     }
@@ -191,16 +194,27 @@ impl Upload {
         self.keep(&part, ImportStatus::Queued).await
     }
 
-    /// The file will not become whole: the link takes another.
+    /// The file will not become whole: the link takes another. Until the parts are gone nobody else
+    /// may begin, for theirs would be taken for these.
     ///
     /// # Errors
     /// The store's own.
     pub async fn give_up(self) -> Result<(), DbErr> {
+        if !self.empty(ImportStatus::Uploading).await? {
+            return Ok(());
+        }
+        parts::remove(&self.ctx, self.account_id, self.import_id, ImportPartKind::Upload).await?;
+        self.empty(ImportStatus::AwaitingUpload).await?;
+        Ok(())
+    }
+
+    /// Notes that nothing has come; false if this upload is over.
+    async fn empty(&self, status: ImportStatus) -> Result<bool, DbErr> {
         let now = self.ctx.clock.now();
         let (account_id, import_id, attempt) = (self.account_id, self.import_id, self.attempt);
-        let given_up = self.ctx.db.write(|tx| async move {
+        let emptied = self.ctx.db.write(|tx| async move {
             Entity::update_many()
-                .col_expr(Column::Status, Expr::value(ImportStatus::AwaitingUpload.code()))
+                .col_expr(Column::Status, Expr::value(status.code()))
                 .col_expr(Column::ByteCount, Expr::value(0_i64))
                 .col_expr(Column::PartCount, Expr::value(0))
                 .col_expr(Column::Version, Expr::col(Column::Version).add(1))
@@ -212,10 +226,7 @@ impl Upload {
                 .exec(&*tx)
                 .await
         });
-        if given_up.await?.rows_affected == 0 {
-            return Ok(());
-        }
-        parts::remove(&self.ctx, account_id, import_id, ImportPartKind::Upload).await
+        Ok(emptied.await?.rows_affected == 1)
     }
 
     /// Commits a part; `status` is what the import is then. The last one may hold nothing.

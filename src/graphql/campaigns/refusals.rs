@@ -237,8 +237,13 @@ status_error! {
         AudienceSuppressed,
         /// A list or segment of the audience is gone.
         AudienceGone,
+        /// As many campaigns are scheduled, run or are paused as may: 100.
+        TooManyActiveCampaigns,
     }
     |rejection| match rejection {
+        LifecycleRejection::Schedule(Write::TooManyActive) => {
+            (StartCampaignErrorCode::TooManyActiveCampaigns, &[])
+        }
         LifecycleRejection::Changed => (StartCampaignErrorCode::CampaignChanged, &["campaignId"]),
         LifecycleRejection::Start(why) => (start_code(why), &["campaignId"]),
         _ => (StartCampaignErrorCode::CampaignNotFound, &["campaignId"]),

@@ -156,12 +156,13 @@ impl CampaignTotals {
         shown(self.total.parts)
     }
 
-    /// What was charged so far.
+    /// What was charged so far of the account's money; not what packages paid.
     async fn cost(&self) -> Money {
         Money::new(Micros(self.total.cost_micros), self.currency)
     }
 
-    /// What all messages that were made cost if all of them are taken, as priced then.
+    /// What all messages that were made cost in money if all of them are taken, as priced then, also
+    /// those that packages pay for. Where none pays it is what was held.
     async fn price(&self) -> Money {
         Money::new(Micros(self.campaign.price_micros), self.currency)
     }

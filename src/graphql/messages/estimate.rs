@@ -6,7 +6,7 @@ use super::enums::{Encoding, NationalLanguage};
 use crate::graphql::money::Money;
 use crate::graphql::packages::PackageUse;
 use crate::graphql::scalars::PhoneNumber;
-use crate::messages::commands::Estimate;
+use crate::messages::Estimate;
 use crate::types::money::Currency;
 
 /// What a message would take.

@@ -13,7 +13,7 @@ use crate::graphql::ids::parse_id;
 use crate::graphql::money::Money;
 use crate::graphql::scalars::DateTime;
 use crate::messages::commands::{self, BATCH_MAX, BatchRejection, CancelResult, SentMessage};
-use crate::messages::{ItemError, ItemErrorCode, NewMessage};
+use crate::messages::{self, ItemError, ItemErrorCode, NewMessage};
 
 /// The version of a message that was just accepted.
 const FIRST_VERSION: i32 = 1;
@@ -322,7 +322,7 @@ impl MessagesMutation {
         let ctx = call(context)?;
         let tables = tables(context).await?;
         let messages = input.messages.into_iter().map(Into::into).collect();
-        let estimates = value_or_rejection(commands::estimate(ctx, &tables, messages).await)?;
+        let estimates = value_or_rejection(messages::estimate(ctx, &tables, messages).await)?;
         let estimates = match estimates {
             Ok(estimates) => estimates,
             Err(rejection) => {

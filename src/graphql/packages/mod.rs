@@ -372,7 +372,7 @@ pub struct PackagesQuery;
 
 #[Object]
 impl PackagesQuery {
-    /// The packages that the caller's account can buy, newest first. For owners, admins, developers,
+    /// The packages that the caller's account can buy, newest first: those with a price. For owners, admins, developers,
     /// billing, and keys with the scope `billing:read`.
     #[graphql(complexity = "cost(first, last).saturating_mul(child_complexity)")]
     async fn packages(

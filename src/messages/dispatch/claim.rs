@@ -128,8 +128,9 @@ impl Claimer<'_> {
             claimed.extend(self.mark(tx, &free).await?);
         }
         let keys = suppressed.iter().map(|candidate| (candidate.account_id, candidate.id));
-        let mut withheld = opt_out::cancel_queued(tx, self.master_key, keys, self.now).await?;
-        withheld.extend(campaigns::withhold(tx, self.master_key, &halted, self.now).await?);
+        // Those first that mostly touch no wallet: messages are locked before wallets.
+        let mut withheld = campaigns::withhold(tx, self.master_key, &halted, self.now).await?;
+        withheld.extend(opt_out::cancel_queued(tx, self.master_key, keys, self.now).await?);
         Ok(Claimed { messages: claimed, withheld })
     }
 

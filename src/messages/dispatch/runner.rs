@@ -171,7 +171,7 @@ impl Shared {
             self.wait_for_room(rate_parts_per_s, &mut link).await;
             bell.borrow_and_update();
             self.wait_for_safe_lease().await;
-            let claimed = match self.claim(&mut doubtful, rate_parts_per_s).await {
+            let (claimed, has_withheld) = match self.claim(&mut doubtful, rate_parts_per_s).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     doubtful = true;
@@ -180,7 +180,8 @@ impl Shared {
                     continue;
                 }
             };
-            if claimed.is_empty() {
+            // Behind what was withheld there may be more.
+            if claimed.is_empty() && !has_withheld {
                 tokio::select! {
                     _ = bell.changed() => {}
                     () = self.platform.clock.sleep(POLL_INTERVAL) => {}
@@ -221,7 +222,7 @@ impl Shared {
         &self,
         doubtful: &mut bool,
         rate_parts_per_s: f64,
-    ) -> Result<Vec<Submission>, DbErr> {
+    ) -> Result<(Vec<Submission>, bool), DbErr> {
         if *doubtful {
             self.release_unheard_claims().await?;
             *doubtful = false;
@@ -254,11 +255,13 @@ impl Shared {
                 Ok::<_, DbErr>((messages, texts, accounts))
             })
             .await?;
+        let has_withheld = !withheld_of.is_empty();
         for account_id in withheld_of {
             self.platform.doorbell.ring(Topic::Events(account_id));
         }
         self.in_flight.add(&claimed);
-        Ok(claimed.into_iter().map(|message| submission(message, &texts)).collect())
+        let claimed = claimed.into_iter().map(|message| submission(message, &texts)).collect();
+        Ok((claimed, has_withheld))
     }
 
     /// After a claim whose commit was not heard of: what it marked never left, and goes back.

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use entity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
+use crate::payments::processor::Unreadable;
+
 use super::ids::{ObjectId, PaymentReference};
 use super::money::{Currency, Money};
 
@@ -29,15 +31,25 @@ pub struct BalanceTransactionFacts {
 
 impl BalanceTransactionFacts {
     /// The line of a payment, of which the processor keeps a fee.
-    pub(in crate::payments) fn of_charge(id: ObjectId, gross: Money, fee: Money) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// A fee that is negative, or more than was paid.
+    pub(in crate::payments) fn of_charge(
+        id: ObjectId,
+        gross: Money,
+        fee: Money,
+    ) -> Result<Self, Unreadable> {
+        if !(0..=gross.amount_micros).contains(&fee.amount_micros) {
+            return Err(Unreadable::BadAmount);
+        }
+        Ok(Self {
             id,
             kind: BalanceTransactionKind::Charge,
             currency: gross.currency,
             gross_micros: gross.amount_micros,
             fee_micros: fee.amount_micros,
             net_micros: gross.amount_micros - fee.amount_micros,
-        }
+        })
     }
 }
 

@@ -86,13 +86,16 @@ pub(super) fn compare(sides: &Sides<'_>) -> Comparison {
 }
 
 fn judge(name: &str, subject: &Subject, sides: &Sides<'_>) -> Option<DifferenceKind> {
+    let (here, there) = (subject.here.filter(|it| *it != 0), subject.there.filter(|it| *it != 0));
+    // Also what moved in several lines, as captures of one intent.
+    if here == there {
+        return None;
+    }
     if subject.originals_there > 1 {
         return Some(DifferenceKind::Duplicate);
     }
-    let (here, there) = (subject.here.filter(|it| *it != 0), subject.there.filter(|it| *it != 0));
     match (here, there) {
         (None, None) => None,
-        (Some(here), Some(there)) if here == there => None,
         (Some(_), Some(_)) if name.starts_with("fee:") => Some(DifferenceKind::Fee),
         (Some(_), Some(_)) => Some(DifferenceKind::Amount),
         (None, Some(there)) => Some(match sides.ever_here.get(name) {
@@ -147,6 +150,7 @@ mod tests {
             at("refund:late", -7, 3),
             at("refund:none", -3, 3),
             at("capture:midnight", 5, 25),
+            at("capture:parts", 10, 6),
         ];
         let there = [
             at("capture:a", 10, 0),
@@ -159,9 +163,11 @@ mod tests {
             at("capture:twice", 9, 5),
             at("capture:midnight", 5, 23),
             at("capture:tomorrow", 5, 26),
+            at("capture:parts", 4, 6),
+            at("capture:parts", 6, 7),
         ];
         let (matched, differences) = compared(&here, &there);
-        assert_eq!(matched, 3, "a, its fee, and what was booked after midnight");
+        assert_eq!(matched, 4, "a, its fee, what was booked after midnight, what came in parts");
         let expected = [
             (Amount, "capture:b"),
             (Stale, "capture:late"),

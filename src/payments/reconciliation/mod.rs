@@ -75,12 +75,16 @@ async fn reconcile_endpoint(
     };
     let now = ctx.clock.now();
     let last = day_of(now.plus_ms(-SETTLED_MS)) - 1;
-    let first = endpoint.reconciled_day.map_or(day_of(endpoint.created_at_ms), |day| day + 1);
-    let mut days: Vec<i32> = (first.max(last - DAYS_BACK_MAX + 1)..=last).take(DAYS_MAX).collect();
-    days.extend(
-        queries::days_to_make_anew(ctx, endpoint.id, last - ANEW_DAYS_MAX, now.plus_ms(-ANEW_MS))
-            .await?,
+    let first = endpoint.reconciled_day.map_or_else(
+        || day_of(endpoint.created_at_ms).max(last - DAYS_BACK_MAX + 1),
+        |day| day + 1,
     );
+    let mut days: Vec<i32> = (first..=last).take(DAYS_MAX).collect();
+    // Without the processor's books a report would only lose what it found.
+    if api.is_some() {
+        let (since, before) = (last - ANEW_DAYS_MAX, now.plus_ms(-ANEW_MS));
+        days.extend(queries::days_to_make_anew(ctx, endpoint.id, since, before).await?);
+    }
     let mut made = 0;
     for day in days {
         made += make(ctx, endpoint, api.as_ref(), day).await?;
@@ -287,6 +291,14 @@ fn ever_there(subjects: &BTreeSet<String>, owners: &Owners) -> BTreeMap<String, 
     let mut known = BTreeMap::new();
     for subject in subjects {
         let Some((what, object)) = subject.split_once(':') else { continue };
+        if what == "fee" {
+            let line = owners.of(object).and_then(|(facts, _)| {
+                let mut lines = facts.balance_transactions.values().flatten();
+                lines.find(|line| line.id.as_str() == object)
+            });
+            known.extend(line.map(|line| (subject.clone(), -line.fee_micros)));
+            continue;
+        }
         let kind = match what {
             "capture" => Kind::Charge,
             "refund" => Kind::Refund,

@@ -111,8 +111,11 @@ impl Owners {
                 .all(ctx.db.reader())
                 .await?;
             for row in rows {
-                let facts = serde_json::from_str(&row.facts).map_err(Failed::internal)?;
+                let facts: PaymentFacts =
+                    serde_json::from_str(&row.facts).map_err(Failed::internal)?;
                 let posted = serde_json::from_str(&row.posted).map_err(Failed::internal)?;
+                let lines = facts.balance_transactions.keys();
+                owners.by_object.extend(lines.map(|id| (id.as_str().to_owned(), row.id)));
                 owners.payments.insert(row.id, (facts, posted));
             }
         }

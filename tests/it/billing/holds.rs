@@ -150,7 +150,7 @@ both_stores! {
         let payer = Payer::with(&house, 100 * PART).await;
         let before = Payer::tables(&house).await;
         let messages = vec![of_three_parts()];
-        let estimates = commands::estimate(&payer.ctx, &before, messages.clone()).await.unwrap();
+        let estimates = heliograph::messages::estimate(&payer.ctx, &before, messages.clone()).await.unwrap();
         assert_eq!((estimates.total, estimates.available), (Micros(3 * PART), Micros(100 * PART)));
         assert_eq!(payer.has().await, (100 * PART, 0), "an estimate holds nothing");
         make_dearer(&house.system(), "0.0201").await;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use entity::enums::{CampaignStatus, MessageStatus};
+use entity::enums::{CampaignStatus, KeyMode, MessageStatus};
 use futures::FutureExt;
 use heliograph::campaigns;
+use heliograph::error::{Error, Failed};
 use heliograph::sys::Randomness;
 use sea_orm::ConnectionTrait;
 
@@ -104,6 +105,62 @@ both_stores! {
         let totals = campaigns::totals(&world.payer.ctx, &[campaign.id]).await.unwrap();
         assert_eq!((totals[0].queued, totals[0].held), (30, 0));
         assert_in_order(&house).await;
+    }
+
+    async fn a_cancel_finds_what_was_held_before_what_is_queued(house: TestHouse) {
+        // Two full batches, and one message before them.
+        let world = World::new(&house, 1).await;
+        world.add_contacts(&house, 2_000).await;
+        let campaign = world.started().await;
+        work(&house).await;
+        campaigns::pause(&world.payer.ctx, campaign.id).await.unwrap();
+        work(&house).await;
+        // As if the pause had only come to the first of them.
+        let queue = "UPDATE message SET status = 10 WHERE campaign_id = $1 \
+            AND id > (SELECT id FROM message WHERE campaign_id = $1 ORDER BY id LIMIT 1)";
+        house.execute(queue, [campaign.id.0.into()]).await;
+        let stands = by_status(&house, &campaign).await;
+        assert_eq!(stands, HashMap::from([(MessageStatus::Held, 1), (MessageStatus::Queued, 2_000)]));
+        campaigns::cancel(&world.payer.ctx, campaign.id).await.unwrap();
+        work(&house).await;
+        let stands = by_status(&house, &campaign).await;
+        assert_eq!(stands, HashMap::from([(MessageStatus::Canceled, 2_001)]));
+        assert_eq!(world.payer.has().await.1, 0, "nothing is held any more");
+        assert_in_order(&house).await;
+    }
+
+    async fn a_pause_may_outlast_the_log(house: TestHouse) {
+        let world = World::new(&house, 2).await;
+        let campaign = world.started().await;
+        work(&house).await;
+        campaigns::pause(&world.payer.ctx, campaign.id).await.unwrap();
+        work(&house).await;
+        fold_and_work(&house).await;
+        house.hand.advance(std::time::Duration::from_secs(31 * 24 * 3_600));
+        heliograph::messages::sweeps::purge(&house.system()).await.unwrap();
+        let told = "SELECT COUNT(*) FROM event WHERE subject_id IN \
+            (SELECT id FROM message WHERE campaign_id = $1)";
+        assert_eq!(house.value::<i64>(told, [campaign.id.0.into()]).await, 0, "all is forgotten");
+        campaigns::resume(&world.payer.ctx, campaign.id).await.unwrap();
+        work(&house).await;
+        fold_and_work(&house).await;
+        let totals = campaigns::totals(&world.payer.ctx, &[campaign.id]).await.unwrap();
+        assert_eq!((totals[0].queued, totals[0].held), (2, 0));
+    }
+
+    async fn a_test_key_lets_nothing_be_sent(house: TestHouse) {
+        let world = World::new(&house, 1).await;
+        let campaign = world.create().await;
+        let test = crate::graphql_api::key(&house, campaign.account_id, KeyMode::Test);
+        let started = campaigns::start(&test, campaign.id).await;
+        assert!(matches!(started, Err(Error::Failed(Failed::Forbidden(_)))), "{started:?}");
+        let at = Some(house.now().plus_ms(60_000));
+        let scheduled = campaigns::schedule(&test, campaign.id, at).await;
+        assert!(matches!(scheduled, Err(Error::Failed(Failed::Forbidden(_)))), "{scheduled:?}");
+        let change = campaigns::CampaignChange { text: Some("x".to_owned()), ..Default::default() };
+        let changed = campaigns::update(&test, campaign.id, campaign.version, change).await;
+        assert!(matches!(changed, Err(Error::Failed(Failed::Forbidden(_)))), "{changed:?}");
+        assert_eq!(world.stands(&campaign).await, (CampaignStatus::Draft, None));
     }
 
     async fn nothing_leaves_once_a_pause_is_committed(house: TestHouse) {

@@ -197,10 +197,13 @@ both_stores! {
             // One in ten is a number twice, one in a hundred has a fault.
             let number = 15_100_000_000_u64 + if n % 10 == 9 { n - 1 } else { n };
             let number = if n % 100 == 50 { "none".to_owned() } else { format!("+49{number}") };
-            file.push_str(&format!("{number},City {n},t{}\n", n % 3));
+            // Wide rows: the file has more than two parts.
+            file.push_str(&format!("{number},City {n:0>300},t{}\n", n % 3));
         }
         let (id, url) = world.waiting(json!({})).await;
         assert_eq!(world.upload(&url, file).await.0, 202);
+        let parts: i32 = world.house.value("SELECT part_count FROM contact_import", []).await;
+        assert!(parts > 2, "{parts} parts");
         let mut crashes = 0;
         for statements in (1..).step_by(3) {
             let counted = Arc::new(AtomicUsize::new(0));

@@ -163,6 +163,31 @@ both_stores! {
         assert_in_order(&house).await;
     }
 
+    async fn the_same_call_eight_times_at_once_takes_from_packages_once(house: TestHouse) {
+        let payer = Payer::with(&house, 0).await;
+        let scope = ScopeText { prefixes: vec!["+49".to_owned()], ..ScopeText::default() };
+        let package = offer(&house, packages::NewPackage { scope, ..of_parts("Germany", 100) }).await;
+        let id = give(&house, &payer, package.id, "k").await;
+        let tables = Arc::new(Payer::tables(&house).await);
+        let mut messages: Vec<_> =
+            (1..=3).map(|n| crate::messages::to(&format!("+491511234567{n}"))).collect();
+        // No package pays for this one, and no money is there: the rest is found under the locks.
+        messages.push(crate::messages::to("+447400123456"));
+        let tasks: Vec<_> = (0..8)
+            .map(|_| {
+                let (ctx, tables) = (payer.ctx.clone(), Arc::clone(&tables));
+                let input = batch("same", messages.clone());
+                tokio::spawn(async move { commands::send(&ctx, &tables, input).await.unwrap() })
+            })
+            .collect();
+        for task in tasks {
+            let outcome = within(PATIENCE, task).await.unwrap();
+            assert_eq!(outcome.results.iter().filter(|result| result.is_ok()).count(), 3);
+        }
+        assert_eq!(left(&house, id).await, (100 * ONE, 3 * ONE, Active));
+        assert_in_order(&house).await;
+    }
+
     async fn a_postpaid_account_uses_its_packages_before_its_credit(house: TestHouse) {
         let (payer, id) = payer_with_parts(&house, 0, 1).await;
         let limit = Some(Micros(PART));
