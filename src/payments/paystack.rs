@@ -128,12 +128,8 @@ fn transaction(data: Object<'_>) -> Result<(ObjectId, PaymentFacts), Unreadable>
         None => None,
     };
     // Paystack's books have no ids of their own for what it keeps.
-    let line = match fee {
-        Some(fee) => {
-            Some((own.clone(), Some(BalanceTransactionFacts::of_charge(own.clone(), amount, fee)?)))
-        }
-        None => None,
-    };
+    let line = fee.and_then(|fee| BalanceTransactionFacts::of_charge(own.clone(), amount, fee));
+    let line = line.map(|line| (own.clone(), Some(line)));
     let facts = PaymentFacts {
         references: references(Some(&reference), data),
         objects: BTreeSet::from([own.clone(), reference.clone()]),

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use super::document::{Object, need};
 use super::facts::{
-    AttemptFacts, AttemptOutcome, BalanceTransactionFacts, EventId, Fact, FailureClass, IdForm,
-    IntentFacts, Money, ObjectId, PaymentFacts, PaymentReference, RefundFacts, RefundRank, Scale,
-    SessionFacts, mac_as_id, scale_of,
+    AttemptFacts, AttemptOutcome, EventId, Fact, FailureClass, IdForm, IntentFacts, ObjectId,
+    PaymentFacts, PaymentReference, RefundFacts, RefundRank, Scale, SessionFacts, mac_as_id,
+    scale_of,
 };
 use super::processor::{
     Delivery, Event, EventType, Processor, Refusal, Trust, Unreadable, Verified, WebhookProcessor,
@@ -179,15 +179,6 @@ fn invoice(root: Object<'_>) -> Result<PaymentFacts, Unreadable> {
         ..Default::default()
     };
     let mut facts = start(root, "/external_id")?;
-    // What comes of it after Xendit's fees; from memory.
-    let received = root.number_text("/adjusted_received_amount")?.filter(|_| is_paid);
-    if let (Some(received), Some(total)) = (received, session.total.single().ok().flatten()) {
-        let received = scale.decimal_amount(&received)?.amount_micros;
-        let received = if received == 0 { total.amount_micros } else { received };
-        let fee = Money { amount_micros: total.amount_micros - received, ..total };
-        let line = BalanceTransactionFacts::of_charge(own.clone(), total, fee)?;
-        facts.balance_transactions.insert(own.clone(), Some(line));
-    }
     facts.objects.insert(own.clone());
     facts.sessions.insert(own, session);
     Ok(facts)

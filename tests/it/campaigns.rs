@@ -67,7 +67,7 @@ impl World {
                 self.payer.account_id.0.into(),
                 id.0.into(),
                 number.clone().into(),
-                number.into_bytes().into(),
+                format!("{number:0>32}").into_bytes().into(),
                 now.0.into(),
             ];
             house.execute(contact, values).await;

@@ -5,6 +5,7 @@ mod uploads;
 
 use entity::enums::Role;
 use entity::ids::AccountId;
+use heliograph::authz::Actor;
 use heliograph::config::{NodeRole, Settings};
 use heliograph::contacts::imports;
 use heliograph::ctx::Ctx;
@@ -12,6 +13,17 @@ use serde_json::{Value, json};
 
 use crate::graphql_api::{Api, account, person, text};
 use crate::support::{Served, TestHouse, both_stores};
+
+/// Keeps the person that `ctx` stands for, and that it belongs to its account: links end with that.
+async fn keep_member(house: &TestHouse, ctx: &Ctx) {
+    let Actor::Person(person) = &ctx.actor else { panic!("not a person") };
+    let (id, account_id) = (person.person_id, person.account_id);
+    let keep = "INSERT INTO person VALUES ($1, $2, NULL, NULL, 1, 0, 0)";
+    house.execute(keep, [id.0.into(), format!("{id}@example.com").into()]).await;
+    let join = "INSERT INTO membership (account_id, person_id, role, created_at_ms, updated_at_ms) \
+        VALUES ($1, $2, 0, 0, 0)";
+    house.execute(join, [account_id.0.into(), id.0.into()]).await;
+}
 
 /// Everything about an import that does not change from run to run.
 const IMPORT: &str = "id status uploadUrl percentDone rowCount createdCount matchedCount failedCount \
@@ -42,6 +54,7 @@ impl World {
         let api = Api::new(&house).await;
         let account_id = account(&house, "Acme").await;
         let owner = person(&house, account_id, Role::Owner);
+        keep_member(&house, &owner).await;
         // Links name the node's address.
         let ctx = node.ctx_as(owner.actor);
         Self { house, node, api, account_id, ctx }

@@ -6,8 +6,6 @@ use std::collections::BTreeSet;
 use entity::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use crate::payments::processor::Unreadable;
-
 use super::ids::{ObjectId, PaymentReference};
 use super::money::{Currency, Money};
 
@@ -30,19 +28,9 @@ pub struct BalanceTransactionFacts {
 }
 
 impl BalanceTransactionFacts {
-    /// The line of a payment, of which the processor keeps a fee.
-    ///
-    /// # Errors
-    /// A fee that is negative, or more than was paid.
-    pub(in crate::payments) fn of_charge(
-        id: ObjectId,
-        gross: Money,
-        fee: Money,
-    ) -> Result<Self, Unreadable> {
-        if !(0..=gross.amount_micros).contains(&fee.amount_micros) {
-            return Err(Unreadable::BadAmount);
-        }
-        Ok(Self {
+    /// The line of a payment, of which the processor keeps a fee; none if that is more than was paid.
+    pub(in crate::payments) fn of_charge(id: ObjectId, gross: Money, fee: Money) -> Option<Self> {
+        (fee.amount_micros <= gross.amount_micros).then(|| Self {
             id,
             kind: BalanceTransactionKind::Charge,
             currency: gross.currency,

@@ -56,6 +56,17 @@ both_stores! {
         world.node.stop().await;
     }
 
+    async fn a_link_ends_with_the_membership_of_who_asked(house: TestHouse) {
+        let world = World::new(house).await;
+        let export = world.export(json!({})).await;
+        let url = text(&export["export"]["downloadUrl"]);
+        let status = async || world.node.http.get(&url).send().await.unwrap().status().as_u16();
+        assert_eq!(status().await, 200);
+        world.house.execute("DELETE FROM membership", []).await;
+        assert_eq!(status().await, 404);
+        world.node.stop().await;
+    }
+
     async fn a_file_holds_more_than_a_page_once_each(house: TestHouse) {
         let world = World::new(house).await;
         let rows: String = (0..1_234).map(|n| format!("+49{}\n", 15_100_000_000_u64 + n)).collect();
