@@ -62,7 +62,7 @@ both_stores! {
                 }))
                 .await;
                 // Some are folded one by one, some together.
-                if (first / ORDERS_AT_ONCE + at) % 3 != 0 {
+                if !(first / ORDERS_AT_ONCE + at).is_multiple_of(3) {
                     world.fold().await;
                 }
             }
