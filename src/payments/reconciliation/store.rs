@@ -74,7 +74,8 @@ pub(super) async fn entries(
     read.collect()
 }
 
-/// What moved, of a transfer's key: `proc_…/capture:pi_…/25000000` or `…/cleared/capture:pi_…`.
+/// What moved, of a transfer's key: whose, what and which turn (`…/capture:pi_…/3`), or whose and
+/// that it was cleared (`…/cleared/capture:pi_…`).
 fn subject_of(key: &str) -> String {
     let parts: Vec<&str> = key.split('/').collect();
     let subject = match parts[..] {

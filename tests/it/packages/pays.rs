@@ -8,6 +8,7 @@ use entity::enums::{MessageClass, MessageStatus, Purse, Role, ValidityUnit};
 use heliograph::billing::CreditChange;
 use heliograph::billing::packages::{self, ScopeText, Validity};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
+use heliograph::error::Error;
 use heliograph::messages::commands::{self, CancelResult};
 use heliograph::messages::{ItemErrorCode, NewMessage};
 use heliograph::routing::{self, NewRoute};
@@ -161,6 +162,17 @@ both_stores! {
         assert_eq!(left(&house, credit).await, (10 * PART, 10 * PART, Active));
         assert_eq!(payer.has().await, (50 * PART, 50 * PART));
         assert_in_order(&house).await;
+    }
+
+    async fn what_costs_nothing_is_given_and_not_bought(house: TestHouse) {
+        let payer = Payer::with(&house, 100 * PART).await;
+        let free = packages::NewPackage { price: Micros::ZERO, ..of_parts("Free", 9) };
+        let free = offer(&house, free).await;
+        let buyer = super::buyer(&house, &payer);
+        let bought = packages::buy(&buyer, free.id, "k").await;
+        assert!(matches!(bought, Err(Error::Rejected(packages::BuyRejection::NotFound))));
+        let id = give(&house, &payer, free.id, "k").await;
+        assert_eq!(left(&house, id).await, (9 * ONE, 0, Active));
     }
 
     async fn the_same_call_eight_times_at_once_takes_from_packages_once(house: TestHouse) {
