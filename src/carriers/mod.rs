@@ -318,4 +318,6 @@ pub struct LinkState {
     pub rate_parts_per_s: f64,
     /// Messages that it was told to send later, and holds until then: they take up nothing.
     pub waiting: usize,
+    /// Parts that may wait for answers at a time, over all links that are bound.
+    pub window: usize,
 }

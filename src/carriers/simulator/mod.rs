@@ -80,7 +80,12 @@ impl Carrier for SimulatorCarrier {
     fn start(self: Box<Self>, platform: Platform, shutdown: CancellationToken) -> CarrierHandle {
         let (submissions, submitted) = mpsc::channel(SUBMISSIONS_MAX);
         let (reported, events) = mpsc::channel(EVENTS_MAX);
-        let up = LinkState { bound: 1, rate_parts_per_s: RATE_PARTS_PER_S, waiting: 0 };
+        let up = LinkState {
+            bound: 1,
+            rate_parts_per_s: RATE_PARTS_PER_S,
+            waiting: 0,
+            window: usize::MAX,
+        };
         let (link_state, link) = watch::channel(up);
         let ids = IdGenerator::new(platform.clock.clone(), platform.randomness.clone());
         let simulator = Simulator {

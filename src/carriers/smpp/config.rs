@@ -143,6 +143,16 @@ pub enum Window {
     Auto,
 }
 
+impl Window {
+    /// The most that it may be.
+    pub const fn most(self) -> u16 {
+        match self {
+            Self::Fixed(window) => window,
+            Self::Auto => *WINDOW_AUTO_RANGE.end(),
+        }
+    }
+}
+
 impl Default for Window {
     fn default() -> Self {
         Self::Fixed(10)

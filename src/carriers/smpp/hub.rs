@@ -39,8 +39,10 @@ impl Hub {
 
     /// Shows the state of the links to whoever claims messages.
     pub fn publish(&self) {
+        let bound = self.queue.bound();
         let now = LinkState {
-            bound: self.queue.bound(),
+            bound,
+            window: usize::from(bound) * usize::from(self.config.window.most()),
             rate_parts_per_s: self.pace.rate(),
             waiting: self.waiting.messages(),
         };

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::claim::{Claimed, Claimer, Turns};
-use super::in_flight::{InFlight, has_room};
+use super::in_flight::{InFlight, Room};
 use super::lease::{Lease, RENEW_INTERVAL};
 use super::receipt_ids::ReceiptIds;
 use super::settle::{Group, Settler};
@@ -164,14 +164,13 @@ impl Shared {
         let mut bell = self.platform.doorbell.listen(Topic::Queue(self.carrier_id));
         let mut doubtful = false;
         loop {
-            let rate_parts_per_s = match link.wait_for(|link| link.bound > 0).await {
-                Ok(link) => link.rate_parts_per_s,
-                Err(_) => return,
-            };
-            self.wait_for_room(rate_parts_per_s, &mut link).await;
+            if link.wait_for(|link| link.bound > 0).await.is_err() {
+                return;
+            }
+            let room = self.wait_for_room(&mut link).await;
             bell.borrow_and_update();
             self.wait_for_safe_lease().await;
-            let (claimed, has_withheld) = match self.claim(&mut doubtful, rate_parts_per_s).await {
+            let (claimed, has_withheld) = match self.claim(&mut doubtful, room).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     doubtful = true;
@@ -200,15 +199,16 @@ impl Shared {
         self.platform.settings.messages.claim_batch as usize
     }
 
-    /// Waits until a batch fits. A slow carrier is claimed for by the second: what is claimed can
-    /// no longer be canceled, nor overtaken by a one-time password.
-    async fn wait_for_room(&self, rate_parts_per_s: f64, link: &mut watch::Receiver<LinkState>) {
+    /// Waits until the carrier may be handed more, and returns what. A slow one is handed little
+    /// ahead: what is claimed can no longer be canceled, nor overtaken by a one-time password.
+    async fn wait_for_room(&self, link: &mut watch::Receiver<LinkState>) -> Room {
         let most = self.batch() * IN_FLIGHT_BATCHES_MAX;
         loop {
             let shrunk = self.in_flight.shrunk.notified();
-            let waiting = link.borrow_and_update().waiting;
-            if has_room(self.in_flight.len(), waiting, rate_parts_per_s, most) {
-                return;
+            let now = *link.borrow_and_update();
+            let room = self.in_flight.room(&now, self.platform.clock.now(), most);
+            if room.is_free {
+                return room;
             }
             tokio::select! {
                 () = shrunk => {}
@@ -221,22 +221,18 @@ impl Shared {
     async fn claim(
         &self,
         doubtful: &mut bool,
-        rate_parts_per_s: f64,
+        room: Room,
     ) -> Result<(Vec<Submission>, bool), DbErr> {
         if *doubtful {
             self.release_unheard_claims().await?;
             *doubtful = false;
         }
-        let by_rate = match rate_parts_per_s {
-            rate if rate > 0.0 => rate.ceil() as usize,
-            _ => usize::MAX,
-        };
         let claimer = Claimer {
             master_key: &self.platform.master_key,
             carrier_id: self.carrier_id,
             token: self.token,
             now: self.platform.clock.now(),
-            limit: self.batch().min(by_rate).max(1),
+            limit: self.batch().min(room.step),
         };
         let turns = &self.turns;
         let (claimed, texts, withheld_of) = self
@@ -304,7 +300,8 @@ impl Shared {
             for ack in acks {
                 ack.done();
             }
-            self.in_flight.remove(group.results.iter().map(|(message, _)| message.id));
+            let ids = group.results.iter().map(|(message, _)| message.id);
+            self.in_flight.remove(ids, self.platform.clock.now());
             look_for_parked = parked || self.may_have_parked(look_for_parked).await;
         }
     }

@@ -99,8 +99,12 @@ impl Carrier for Scripted {
     fn start(self: Box<Self>, _: Platform, shutdown: CancellationToken) -> CarrierHandle {
         let (submissions, mut received) = mpsc::channel::<Submission>(100);
         let (report, events) = mpsc::channel(100);
-        let (up, link) =
-            watch::channel(LinkState { bound: 1, rate_parts_per_s: f64::INFINITY, waiting: 0 });
+        let (up, link) = watch::channel(LinkState {
+            bound: 1,
+            rate_parts_per_s: f64::INFINITY,
+            waiting: 0,
+            window: usize::MAX,
+        });
         let task = tokio::spawn(async move {
             let _up = up;
             let mut receipts = self.receipts.lock().await;
