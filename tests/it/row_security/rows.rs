@@ -64,7 +64,7 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO ledger_entry VALUES ('{a}', 'USD', 0, 1, 0, 0, '', 1, 1)",
     "INSERT INTO usage_day VALUES ('{a}', 'USD', 0, 0, 'GB', 0, 0, 1, 1, 0)",
     "INSERT INTO rollup VALUES ('{a}', 60, 1, 0, false, 'GB', '{a}', '{a}', 'Bells', 0, 'USD', 0, '', \
-     1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, NULL, NULL)",
+     1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, NULL, NULL, '{a}', 0, 0)",
     "INSERT INTO rollup_cursor VALUES ('{a}', 1)",
     "INSERT INTO voucher_batch VALUES ('{a}', 'USD', 1, 1, 0, 0)",
     "INSERT INTO voucher VALUES ('\\x{hex}', '{a}', '{a}', 'k', 0)",
@@ -111,7 +111,7 @@ const OF_ACCOUNT: &[&str] = &[
      false, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, 0, 0, 0, false, 1, 0, 0, \
      NULL, NULL)",
     "INSERT INTO campaign_recipient VALUES ('{a}', '{a}', '{a}', NULL)",
-    "INSERT INTO campaign_total VALUES ('{a}', '{a}', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+    "INSERT INTO campaign_total VALUES ('{a}', '{a}', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
     "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
     "INSERT INTO contact_import VALUES ('{a}', '{a}', 0, NULL, NULL, '', NULL, '\\x{hex}{hex}', 0, 0, 0, \
      0, 0, 1, 0, 0, 0, 0, 0, true, NULL, NULL, 1, 0, 0)",
