@@ -116,7 +116,7 @@ impl Campaign {
         self.0.topic.as_deref()
     }
 
-    /// The text with its merge fields, `{{key|fallback}}`.
+    /// The text with its merge fields, `{{key|fallback}}`, and links, `{{link https://…}}`.
     async fn text(&self) -> &str {
         &self.0.template
     }

@@ -113,6 +113,7 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO campaign_recipient VALUES ('{a}', '{a}', '{a}', NULL)",
     "INSERT INTO campaign_total VALUES ('{a}', '{a}', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
     "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
+    "INSERT INTO short_link VALUES ('{a}', {number}, '{a}', 'https://a.example', 0)",
     "INSERT INTO contact_import VALUES ('{a}', '{a}', 0, NULL, NULL, '', NULL, '\\x{hex}{hex}', 0, 0, 0, \
      0, 0, 1, 0, 0, 0, 0, 0, true, NULL, NULL, 1, 0, 0)",
     "INSERT INTO contact_import_part VALUES ('{a}', '{a}', 0, 0, '')",
@@ -147,6 +148,8 @@ pub async fn fill(house: &TestHouse) {
         for sql in OF_ACCOUNT {
             let sql = sql.replace("{a}", &account.0.to_string());
             let sql = sql.replace("{simple}", &account.0.simple().to_string());
+            // The last 32 bits of the account's id: no two rows have one number.
+            let sql = sql.replace("{number}", &(account.0.as_u128() as u32).to_string());
             house.execute(&sql.replace("{hex}", &account.0.simple().to_string()), []).await;
         }
     }
