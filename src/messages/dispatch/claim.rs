@@ -110,7 +110,8 @@ impl Claimer<'_> {
         if tx.store() == Store::Postgres {
             // Statistics lag behind the queue: by them a sort of everything that waits looks as
             // cheap as the queue's index, which has it in order.
-            tx.execute_unprepared("SET LOCAL enable_sort = off").await?;
+            let no_sorts = "SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off";
+            tx.execute_unprepared(no_sorts).await?;
         }
         let mut claimed = Vec::new();
         let mut suppressed = Vec::new();
@@ -236,6 +237,8 @@ impl Claimer<'_> {
 
     /// Tenants with something in this lane, in order, behind `after`: one probe of the queue's
     /// index for each, however much each has waiting. What a suspended account has waiting stays.
+    /// Asked for in the whole order of that index, since others have messages by account, too, and
+    /// would be walked over all that an account has in other lanes.
     async fn tenants(
         &self,
         tx: &Tx,
@@ -247,11 +250,12 @@ impl Claimer<'_> {
             "WITH RECURSIVE tenant(account_id) AS ( \
                SELECT * FROM (SELECT account_id FROM message \
                  WHERE carrier_id = $1 AND class = $2 AND status = {queued} {behind} \
-                 ORDER BY account_id LIMIT 1) AS first \
+                 ORDER BY account_id, due_at_ms, id LIMIT 1) AS first \
                UNION ALL \
                SELECT (SELECT m.account_id FROM message m \
                  WHERE m.carrier_id = $1 AND m.class = $2 AND m.status = {queued} \
-                 AND m.account_id > tenant.account_id ORDER BY m.account_id LIMIT 1) \
+                 AND m.account_id > tenant.account_id \
+                 ORDER BY m.account_id, m.due_at_ms, m.id LIMIT 1) \
                FROM tenant WHERE tenant.account_id IS NOT NULL) \
              SELECT account_id FROM tenant WHERE account_id IS NOT NULL AND NOT EXISTS \
                (SELECT 1 FROM account WHERE account.id = tenant.account_id \
