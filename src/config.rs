@@ -463,15 +463,6 @@ impl Settings {
             self.server.public_url.trim_end_matches('/').to_owned()
         }
     }
-
-    /// What short links begin with, without a slash at its end.
-    pub fn short_link_base(&self) -> String {
-        if self.links.base_url.is_empty() {
-            format!("{}/l", self.public_url())
-        } else {
-            self.links.base_url.trim_end_matches('/').to_owned()
-        }
-    }
 }
 
 /// The environment's settings, without the `…_FILE` variables, which name files.

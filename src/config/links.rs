@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Settings;
+
 /// Characters of an address that stands in every short link.
 const BASE_CHARS_MAX: usize = 60;
 
@@ -27,5 +29,16 @@ impl Links {
                  {BASE_CHARS_MAX} characters, none of them a blank, ?, # or @"
             )
         })
+    }
+}
+
+impl Settings {
+    /// What short links begin with, without a slash at its end.
+    pub fn short_link_base(&self) -> String {
+        if self.links.base_url.is_empty() {
+            format!("{}/l", self.public_url())
+        } else {
+            self.links.base_url.trim_end_matches('/').to_owned()
+        }
     }
 }

@@ -6,10 +6,9 @@ use heliograph::campaigns::{self, NewCampaign, WriteCampaignRejection};
 use heliograph::config::NodeRole;
 use heliograph::error::Error;
 use heliograph::links::{Shortener, TOKEN_CHARS};
-use serde_json::json;
 
+use crate::billing::Payer;
 use crate::campaigns::{World, work};
-use crate::graphql_api::Api;
 use crate::support::{Served, TestHouse, both_stores};
 
 const SALE: &str = "https://shop.example/sale?from=sms&x=%20#top";
@@ -134,26 +133,23 @@ both_stores! {
     async fn a_preview_reckons_with_links_as_long_as_they_will_be(house: TestHouse) {
         let world = World::new(&house, 3).await;
         let ctx = &world.payer.ctx;
-        let api = Api::new(&house).await;
         let base = house.platform.settings.short_link_base();
         let link = base.len() + 1 + TOKEN_CHARS;
-        for (length, parts) in [(160, 1.0), (161, 2.0)] {
+        for (length, parts) in [(160, 1), (161, 2)] {
             let text = format!("{}{{{{link {SALE}}}}}", "x".repeat(length - link));
             let new = NewCampaign { text, ..world.new_campaign() };
             let made = campaigns::create(ctx, new).await.unwrap();
             let before = link_rows(&house).await;
-            let preview = "mutation($id: ID!) { previewCampaign(input: {campaignId: $id, examples: 1}) \
-                { preview { parts examples { text } } userErrors { code } } }";
-            let told = api.data(ctx, preview, json!({ "id": made.id.to_string() })).await;
-            let told = &told["previewCampaign"]["preview"];
-            assert_eq!(told["parts"], 3.0 * parts);
-            assert_eq!(told["examples"][0]["text"].as_str().unwrap().len(), length);
+            let tables = Payer::tables(&house).await;
+            let told = campaigns::preview(ctx, &tables, made.id, 1).await.unwrap();
+            assert_eq!((told.refused, told.parts), (0, 3 * parts));
+            assert_eq!(told.examples[0].text.len(), length);
             assert_eq!(link_rows(&house).await, before, "a preview makes nothing");
             campaigns::start(ctx, made.id).await.unwrap();
             work(&house).await;
             let sql = "SELECT CAST(SUM(parts) AS BIGINT) FROM message WHERE campaign_id = $1";
             let sent: i64 = house.value(sql, [made.id.0.into()]).await;
-            assert_eq!(sent as f64, 3.0 * parts);
+            assert_eq!(u64::try_from(sent).unwrap(), 3 * parts);
         }
     }
 
