@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use heliograph::campaigns::{self, NewCampaign, WriteCampaignRejection};
-use heliograph::config::NodeRole;
+use heliograph::config::{NodeRole, Settings};
 use heliograph::error::Error;
 use heliograph::links::{Shortener, TOKEN_CHARS};
 
@@ -34,20 +34,30 @@ fn tokens(house: &TestHouse, text: &str) -> Vec<String> {
     behind.map(|rest| rest.chars().take(TOKEN_CHARS).collect()).collect()
 }
 
-async fn serve(house: &TestHouse) -> Served {
-    house.serve_with(|settings| settings.server.roles = vec![NodeRole::Api]).await.unwrap()
+/// A browser that stays where it is, and the node that it asks.
+struct Visitor {
+    node: Served,
+    http: reqwest::Client,
 }
 
-/// A browser that stays where it is.
-fn browser() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
-}
+impl Visitor {
+    async fn new(house: &TestHouse) -> Self {
+        let api_only = |settings: &mut Settings| settings.server.roles = vec![NodeRole::Api];
+        let node = house.serve_with(api_only).await.unwrap();
+        let stays = reqwest::redirect::Policy::none();
+        Self { node, http: reqwest::Client::builder().redirect(stays).build().unwrap() }
+    }
 
-/// Where a link leads, and with what status.
-async fn follow(node: &Served, token: &str) -> (u16, Option<String>) {
-    let answer = browser().get(format!("{}/l/{token}", node.url)).send().await.unwrap();
-    let location = answer.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
-    (answer.status().as_u16(), location)
+    fn url(&self, token: &str) -> String {
+        format!("{}/l/{token}", self.node.url)
+    }
+
+    /// With what status a link is answered, and where it leads.
+    async fn follow(&self, token: &str) -> (u16, Option<String>) {
+        let answer = self.http.get(self.url(token)).send().await.unwrap();
+        let location = answer.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), location)
+    }
 }
 
 async fn link_rows(house: &TestHouse) -> i64 {
@@ -68,15 +78,15 @@ both_stores! {
         let base = house.platform.settings.short_link_base();
         assert_eq!(texts[0], format!("N0: {base}/{} or {base}/{}", all[0], all[1]));
 
-        let node = serve(&house).await;
+        let visitor = Visitor::new(&house).await;
         for pair in all.chunks(2) {
-            assert_eq!(follow(&node, &pair[0]).await, (302, Some(SALE.to_owned())));
-            assert_eq!(follow(&node, &pair[1]).await, (302, Some(HELP.to_owned())));
+            assert_eq!(visitor.follow(&pair[0]).await, (302, Some(SALE.to_owned())));
+            assert_eq!(visitor.follow(&pair[1]).await, (302, Some(HELP.to_owned())));
         }
         // Whatever is sent along, and after the campaign is over.
         campaigns::cancel(&world.payer.ctx, made.id).await.unwrap();
-        let url = format!("{}/l/{}?url=https://evil.example&to=//evil.example", node.url, all[0]);
-        for request in [browser().get(&url), browser().head(&url)] {
+        let url = format!("{}?url=https://evil.example&to=//evil.example", visitor.url(&all[0]));
+        for request in [visitor.http.get(&url), visitor.http.head(&url)] {
             let answer = request.header("host", "evil.example").send().await.unwrap();
             assert_eq!(answer.status(), 302);
             let headers = answer.headers();
@@ -86,8 +96,8 @@ both_stores! {
             assert_eq!(headers["x-robots-tag"], "noindex, nofollow");
             assert!(headers.get("set-cookie").is_none());
         }
-        assert_eq!(browser().post(&url).send().await.unwrap().status(), 405);
-        node.stop().await;
+        assert_eq!(visitor.http.post(&url).send().await.unwrap().status(), 405);
+        visitor.node.stop().await;
     }
 
     async fn what_is_no_link_leads_nowhere(house: TestHouse) {
@@ -95,39 +105,39 @@ both_stores! {
         let made = campaigns::create(&world.payer.ctx, campaign(&world)).await.unwrap();
         campaigns::start(&world.payer.ctx, made.id).await.unwrap();
         work(&house).await;
-        let node = serve(&house).await;
+        let visitor = Visitor::new(&house).await;
         let token = &tokens(&house, &texts(&house).await[0])[0];
         for place in 0..TOKEN_CHARS {
             for other in ["0", "z"] {
                 let mut changed = token.clone();
                 changed.replace_range(place..=place, other);
                 if changed != *token {
-                    assert_eq!(follow(&node, &changed).await, (404, None), "{changed}");
+                    assert_eq!(visitor.follow(&changed).await, (404, None), "{changed}");
                 }
             }
         }
         let swapped: String = token.chars().rev().collect();
         let long = "A".repeat(3_000);
         for text in [&swapped, "A", "%2e%2e%2f", "000000000000", "%00", "%C3%A9", long.as_str()] {
-            assert_eq!(follow(&node, text).await, (404, None), "{text}");
+            assert_eq!(visitor.follow(text).await, (404, None), "{text}");
         }
         // Well made, but for a recipient whom the campaign has not: nobody was given it.
         let ctx = house.system();
         let own = Shortener::of_campaign(&ctx, made.account_id, made.id, &[SALE]).await.unwrap();
         let token_of = |place: u32| tokens(&house, &own.links(place)[0]).remove(0);
         assert_eq!(token_of(1), *token);
-        assert_eq!(follow(&node, &token_of(2)).await.0, 302);
-        assert_eq!(follow(&node, &token_of(0)).await.0, 302, "that of a test");
+        assert_eq!(visitor.follow(&token_of(2)).await.0, 302);
+        assert_eq!(visitor.follow(&token_of(0)).await.0, 302, "that of a test");
         for place in [3, 1_000, u32::MAX] {
-            assert_eq!(follow(&node, &token_of(place)).await, (404, None), "{place}");
+            assert_eq!(visitor.follow(&token_of(place)).await, (404, None), "{place}");
         }
         // Who guesses in numbers is told to wait.
         let mut refused = 0;
         for n in 0..500 {
-            refused += usize::from(follow(&node, &format!("{n:012}")).await.0 == 429);
+            refused += usize::from(visitor.follow(&format!("{n:012}")).await.0 == 429);
         }
         assert!(refused > 0, "500 guesses cost more than an address may spend");
-        node.stop().await;
+        visitor.node.stop().await;
     }
 
     async fn a_preview_reckons_with_links_as_long_as_they_will_be(house: TestHouse) {
@@ -189,13 +199,13 @@ both_stores! {
         campaigns::start(&world.payer.ctx, made.id).await.unwrap();
         work(&house).await;
         let tokens = tokens(&house, &texts(&house).await[0]);
-        let node = serve(&house).await;
-        assert_eq!(follow(&node, &tokens[0]).await.0, 302);
-        node.platform().db.clone().close().await.unwrap();
-        assert_eq!(follow(&node, &tokens[0]).await, (302, Some(SALE.to_owned())));
-        let answer = browser().get(format!("{}/l/{}", node.url, tokens[1])).send().await.unwrap();
+        let visitor = Visitor::new(&house).await;
+        assert_eq!(visitor.follow(&tokens[0]).await.0, 302);
+        visitor.node.platform().db.clone().close().await.unwrap();
+        assert_eq!(visitor.follow(&tokens[0]).await, (302, Some(SALE.to_owned())));
+        let answer = visitor.http.get(visitor.url(&tokens[1])).send().await.unwrap();
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.headers()["retry-after"], "30");
-        node.stop().await;
+        visitor.node.stop().await;
     }
 }
