@@ -9,6 +9,7 @@ mod edge;
 mod payments;
 mod preferences;
 mod schedules;
+mod short_links;
 mod store;
 mod transfers;
 
@@ -38,6 +39,7 @@ use crate::http::{self, Edge, Limiter, Probes, Router, Shutdown};
 use crate::identity::{self, IdentityService, OneTimeLink};
 use crate::jobs::Jobs;
 use crate::keys::MasterKeyError;
+use crate::links::Links;
 use crate::messages::dispatch;
 use crate::payments::Inbox;
 use crate::routing::Routes;
@@ -317,6 +319,7 @@ impl App {
             jwks: edge::jwks(identity),
             webhooks: Some(Arc::new(edge::PaymentWebhooks(inbox))),
             preferences: Some(Arc::new(preferences::Pages(Arc::clone(&platform)))),
+            short_links: Some(Arc::new(short_links::Followed(Links::new(Arc::clone(&platform))))),
             transfers: Some(Arc::new(transfers::ContactFiles(Arc::clone(&platform)))),
             limiter: Limiter::new(platform.clock.clone(), &settings),
             settings,

@@ -6,6 +6,7 @@
 mod billing;
 mod contacts;
 mod database_url;
+mod links;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use self::billing::{Billing, Mail, Payments};
 pub use self::contacts::Contacts;
 pub use self::database_url::{DatabaseUrl, UnknownScheme};
+pub use self::links::Links;
 
 /// The text of `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -55,6 +57,8 @@ pub struct Settings {
     pub metrics: Metrics,
     /// Campaigns.
     pub campaigns: Campaigns,
+    /// Short links.
+    pub links: Links,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -405,6 +409,7 @@ impl Settings {
         if let Err(fault) = crate::mail::Mailer::new(&self.mail) {
             faults.push(fault);
         }
+        faults.extend(self.links.fault());
         if self.server.roles.is_empty() {
             faults.push("server.roles is empty: name api, worker or both".to_owned());
         }

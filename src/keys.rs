@@ -59,6 +59,8 @@ pub enum Purpose {
     PreferenceLink,
     /// Hashes that hide the number in such a link.
     PreferenceNumber,
+    /// The key that enciphers short links.
+    ShortLink,
     /// The hash by which an installation knows its master key again.
     Installation,
 }
@@ -84,6 +86,7 @@ impl Purpose {
             Self::FileLink => b"heliograph/v1/file-link",
             Self::PreferenceLink => b"heliograph/v1/preference-link",
             Self::PreferenceNumber => b"heliograph/v1/preference-number",
+            Self::ShortLink => b"heliograph/v1/short-link",
             Self::Installation => b"heliograph/v1/installation",
         }
     }

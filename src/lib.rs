@@ -40,6 +40,8 @@ pub mod senders;
 pub mod identity;
 /// Contacts: whom accounts write to, and what these consented to.
 pub mod contacts;
+/// Short links of campaigns.
+pub mod links;
 /// Money: wallets, the ledger, prices.
 pub mod billing;
 /// Messages: from acceptance to a truthful final status.

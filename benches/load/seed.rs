@@ -129,13 +129,13 @@ impl Seeded {
                 class: self.sender.1,
                 currency: "USD".to_owned(),
                 purse: Purse::Money,
+                campaign_id: None,
             }),
             parts: self.parts,
             unit_price: part_price(),
             price: self.price(),
             charged: Some(self.charged()),
             charged_version: Some(3),
-            campaign_id: None,
         }
     }
 }

@@ -42,6 +42,10 @@ pub struct Model {
     pub parts: i64,
     /// What was charged.
     pub cost_micros: i64,
+    /// People who objected after one of its messages.
+    pub opt_outs: i64,
+    /// Messages from phones that answer one of its messages.
+    pub replies: i64,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

@@ -282,5 +282,9 @@ stored_enum! {
         ReconciliationDiffers = 40,
         /// A campaign took a new status.
         CampaignStatusChanged = 41,
+        /// A person objected to being written to.
+        OptedOut = 45,
+        /// A person answered a message.
+        Replied = 46,
     }
 }

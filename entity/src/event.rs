@@ -18,7 +18,7 @@ pub struct Model {
     pub seq: i64,
     /// What it tells.
     pub kind: EventKind,
-    /// The message or inbound message.
+    /// The message or inbound message; of what a person did, the message that it answers.
     pub subject_id: Uuid,
     /// The status taken (`MessageStatus`), or 0.
     pub status: i16,

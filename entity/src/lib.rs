@@ -75,6 +75,7 @@ pub mod route;
 pub mod segment;
 pub mod sender;
 pub mod session;
+pub mod short_link;
 pub mod signing_key;
 pub mod submission;
 pub mod subscription;

@@ -3,12 +3,13 @@
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{MessageClass, Purse};
-use crate::ids::{AccountId, CarrierId, RouteId};
+use crate::ids::{AccountId, CampaignId, CarrierId, RouteId};
 
 /// The messages of one kind in one stretch of time. Messages count in the stretch in which they were
-/// accepted, whenever something becomes of them; parts and cost in that in which they were charged.
+/// accepted, whenever something becomes of them; parts and cost in that in which they were charged,
+/// and what people did in that in which they did it.
 ///
-/// The table's key is all columns up to `error_code`. SeaORM's ends at twelve, so here it has the first
+/// The table's key is all columns up to `error_code`, and the campaign. SeaORM's ends at twelve, so here it has the first
 /// four alone, which do not name a row: rows are added up, never looked up.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "rollup")]
@@ -72,6 +73,12 @@ pub struct Model {
     pub to_sent: Option<Vec<u8>>,
     /// Times from SENT to DELIVERED, likewise.
     pub to_delivered: Option<Vec<u8>>,
+    /// The campaign; all zeros for messages of none.
+    pub campaign_id: CampaignId,
+    /// People who objected.
+    pub opt_outs: i64,
+    /// Messages from phones that answer.
+    pub replies: i64,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

@@ -18,6 +18,7 @@ use crate::contacts;
 use crate::ctx::Ctx;
 use crate::db::TransactionError;
 use crate::error::{Error, Failed};
+use crate::links::Shortener;
 use crate::messages::campaigns::{self as messages, Of, Prepared};
 use crate::messages::commands::{BatchRejection, Tables};
 use crate::messages::{ItemErrorCode, NewMessage};
@@ -34,6 +35,7 @@ struct Walk<'a> {
     campaign: &'a Model,
     template: Template,
     keys: BTreeSet<String>,
+    shortener: Shortener,
 }
 
 /// How far a campaign is.
@@ -77,7 +79,8 @@ enum Written {
 pub(super) async fn expand(ctx: &Ctx, work: Work<'_>, campaign: &Model) -> Result<u64, Failed> {
     let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
     let keys = template.keys().map(str::to_owned).collect();
-    let walk = Walk { ctx, tables: work.tables, campaign, template, keys };
+    let shortener = shortener(ctx, campaign, &template).await?;
+    let walk = Walk { ctx, tables: work.tables, campaign, template, keys, shortener };
     walk.walk((CHUNKS_OF_TURN / work.at_once.max(1)).max(1)).await
 }
 
@@ -140,7 +143,7 @@ impl Walk<'_> {
         let Some(last) = ids.last().copied() else {
             return Err(Failed::internal("recipients of a campaign are missing"));
         };
-        let (items, mut refusals) = self.items(&ids).await?;
+        let (items, mut refusals) = self.items(place, &ids).await?;
         let of = Of {
             account_id: campaign.account_id,
             campaign_id: campaign.id,
@@ -198,6 +201,7 @@ impl Walk<'_> {
     /// A message to each recipient who is still a contact; the others are refused.
     async fn items(
         &self,
+        place: Place,
         ids: &[ContactId],
     ) -> Result<(Vec<(ContactId, NewMessage)>, Vec<(ContactId, String)>), DbErr> {
         let campaign = self.campaign;
@@ -205,12 +209,13 @@ impl Walk<'_> {
             contacts::people(&self.ctx.db, campaign.account_id, ids, &self.keys).await?;
         let mut items = Vec::with_capacity(ids.len());
         let mut refusals = Vec::new();
-        for id in ids {
+        for (id, number) in ids.iter().zip(place.expanded + 1..) {
             let Some(person) = people.remove(id) else {
                 refusals.push((*id, "CONTACT_DELETED".to_owned()));
                 continue;
             };
-            items.push((*id, message(campaign, &self.template, person)));
+            let links = self.shortener.links(u32::try_from(number).unwrap_or_default());
+            items.push((*id, message(campaign, &self.template, person, &links)));
         }
         Ok((items, refusals))
     }
@@ -241,16 +246,27 @@ impl Walk<'_> {
     }
 }
 
-/// The message of a campaign to a contact.
+/// What makes the short links of a campaign.
+pub(super) async fn shortener(
+    ctx: &Ctx,
+    campaign: &Model,
+    template: &Template,
+) -> Result<Shortener, DbErr> {
+    let urls: Vec<&str> = template.links().collect();
+    Shortener::of_campaign(ctx, campaign.account_id, campaign.id, &urls).await
+}
+
+/// The message of a campaign to a contact, with these short links.
 pub(super) fn message(
     campaign: &Model,
     template: &Template,
     person: contacts::Person,
+    links: &[String],
 ) -> NewMessage {
     NewMessage {
         to: person.number,
         from: campaign.sender.clone(),
-        text: template.render(&person.values),
+        text: template.render(&person.values, links),
         class: Some(campaign.class),
         client_reference: None,
         send_at: None,

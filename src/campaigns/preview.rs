@@ -9,7 +9,7 @@ use entity::enums::KeyMode;
 use entity::ids::{AccountId, CampaignId, ContactId};
 use sea_orm::{DbErr, EntityTrait, QueryOrder, QuerySelect, Select};
 
-use super::expand::message;
+use super::expand::{message, shortener};
 use super::model::is_over;
 use super::template::Template;
 use crate::authz::Action;
@@ -18,6 +18,7 @@ use crate::contacts::{self, Audience, AudienceFault};
 use crate::ctx::Ctx;
 use crate::db::page;
 use crate::error::{Error, Failed};
+use crate::links::Shortener;
 use crate::messages::campaigns::{self as messages, Of};
 use crate::messages::commands::{self, BATCH_MAX, BatchRejection, SendInput, SendOutcome, Tables};
 use crate::messages::{Estimate, ItemError};
@@ -184,13 +185,15 @@ async fn try_out(
 ) -> Result<Vec<Example>, Error<PreviewRejection>> {
     let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
     let keys: BTreeSet<String> = template.keys().map(str::to_owned).collect();
+    // As long as those that will be made: a preview makes nothing.
+    let links = Shortener::unmade(ctx, template.links().count()).links(0);
     let mut people = contacts::people(&ctx.db, campaign.account_id, ids, &keys).await?;
     let mut texts = Vec::with_capacity(ids.len());
     let mut items = Vec::with_capacity(ids.len());
     for id in ids {
         // Who was deleted this moment is not in the audience any more.
         let Some(person) = people.remove(id) else { continue };
-        let item = message(campaign, &template, person);
+        let item = message(campaign, &template, person, &links);
         texts.push((*id, item.text.clone()));
         items.push(item);
     }
@@ -278,9 +281,10 @@ pub async fn send_test(
             person.ok_or(Error::Rejected(CampaignTestRejection::ContactNotFound))?.values
         }
     };
+    let links = shortener(ctx, &campaign, &template).await?.links(0);
     let to = |number: String| {
         let person = contacts::Person { number, values: values.clone() };
-        message(&campaign, &template, person)
+        message(&campaign, &template, person, &links)
     };
     let messages = test.to.into_iter().map(to).collect();
     let input = SendInput { idempotency_key: test.idempotency_key, messages };

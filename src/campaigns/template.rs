@@ -3,15 +3,22 @@
 //! A field is an attribute's key between two braces on each side, with an optional fallback behind a
 //! bar: what stands there where a contact has no value. A field without a fallback stands for
 //! nothing then. Two opening braces that begin no field are refused rather than sent.
+//!
+//! `{{link https://shop.example/sale}}` stands for a short link that leads there.
 
 use std::collections::HashMap;
 
 use crate::contacts::AttributeValue;
+use crate::links;
 
 /// Characters of a template: its fields may make less or more of it, and each text is measured.
 pub const TEMPLATE_CHARS_MAX: usize = 3_000;
 /// Fields of a template.
 pub const FIELDS_MAX: usize = 50;
+/// Links of a template: more no message has room for.
+pub const LINKS_MAX: usize = 20;
+/// How a link begins. No attribute's key has a blank.
+const LINK: &str = "link ";
 
 /// Why a text is no template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +35,16 @@ pub enum TemplateFault {
     /// A field that is not closed, or whose name is no attribute's key.
     #[error("a merge field is written {{{{key}}}} or {{{{key|fallback}}}}")]
     Malformed,
+    /// A link that leads to no address of the web.
+    #[error(
+        "a link is written {{{{link https://shop.example/sale}}}}: http or https, without a user, at \
+         most {max} visible ASCII characters",
+        max = links::URL_CHARS_MAX
+    )]
+    InvalidLink,
+    /// Too many links.
+    #[error("a text has at most {LINKS_MAX} links")]
+    TooManyLinks,
     /// Too many fields.
     #[error("a text has at most {FIELDS_MAX} merge fields")]
     TooManyFields,
@@ -37,6 +54,7 @@ pub enum TemplateFault {
 enum Piece {
     Text(String),
     Field { key: String, fallback: String },
+    Link(String),
 }
 
 /// A text with merge fields.
@@ -75,6 +93,9 @@ impl Template {
         if template.keys().count() > FIELDS_MAX {
             return Err(TemplateFault::TooManyFields);
         }
+        if template.links().count() > LINKS_MAX {
+            return Err(TemplateFault::TooManyLinks);
+        }
         Ok(template)
     }
 
@@ -82,16 +103,27 @@ impl Template {
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Field { key, .. } => Some(key.as_str()),
-            Piece::Text(_) => None,
+            Piece::Text(_) | Piece::Link(_) => None,
         })
     }
 
-    /// The text for a contact of whom this is known.
-    pub fn render(&self, values: &HashMap<String, AttributeValue>) -> String {
+    /// Where its links lead, in order, as often as they stand there.
+    pub fn links(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Link(url) => Some(url.as_str()),
+            Piece::Text(_) | Piece::Field { .. } => None,
+        })
+    }
+
+    /// The text for a contact of whom this is known, with these short links in the place of
+    /// [`links`](Self::links).
+    pub fn render(&self, values: &HashMap<String, AttributeValue>, short: &[String]) -> String {
         let mut text = String::new();
+        let mut short = short.iter();
         for piece in &self.0 {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
+                Piece::Link(url) => text.push_str(short.next().unwrap_or(url)),
                 Piece::Field { key, fallback } => match values.get(key.as_str()) {
                     Some(value) => text.push_str(&show(value)),
                     None => text.push_str(fallback),
@@ -103,6 +135,13 @@ impl Template {
 }
 
 fn parse_field(field: &str) -> Result<Piece, TemplateFault> {
+    if let Some(url) = field.trim_start().strip_prefix(LINK) {
+        let url = url.trim();
+        return match links::is_target(url) {
+            true => Ok(Piece::Link(url.to_owned())),
+            false => Err(TemplateFault::InvalidLink),
+        };
+    }
     let (key, fallback) = field.split_once('|').unwrap_or((field, ""));
     let key = key.trim();
     let mut bytes = key.bytes();
@@ -141,7 +180,7 @@ mod tests {
 
     fn rendered(text: &str, values: &[(&str, AttributeValue)]) -> String {
         let values = values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        Template::parse(text).unwrap().render(&values)
+        Template::parse(text).unwrap().render(&values, &["s/1".to_owned(), "s/2".to_owned()])
     }
 
     #[test]
@@ -161,6 +200,9 @@ mod tests {
             ("{{points}} {{whole}} {{vip}} {{born}}", "12.5 100 yes 1961-04-12"),
             ("one { brace } and }}", "one { brace } and }}"),
             ("{{none|a|b}}", "a|b"),
+            ("{{link https://a.example/?x=1|2}}, {{ link http://b.example }}.", "s/1, s/2."),
+            ("https://a.example stays", "https://a.example stays"),
+            ("{{link|x}}", "x"),
         ] {
             assert_eq!(rendered(text, &values), shown, "{text}");
         }
@@ -170,6 +212,7 @@ mod tests {
     fn what_is_no_template_is_refused() {
         let long = "x".repeat(TEMPLATE_CHARS_MAX + 1);
         let many = "{{a}}".repeat(FIELDS_MAX + 1);
+        let links = "{{link https://a.example}}".repeat(LINKS_MAX + 1);
         for (text, fault) in [
             ("", TemplateFault::Empty),
             (" \n", TemplateFault::Empty),
@@ -180,6 +223,10 @@ mod tests {
             ("Hi {{}}", TemplateFault::Malformed),
             ("Hi {{a|{{b}}}}", TemplateFault::Malformed),
             (many.as_str(), TemplateFault::TooManyFields),
+            (links.as_str(), TemplateFault::TooManyLinks),
+            ("{{link }}", TemplateFault::InvalidLink),
+            ("{{link javascript:alert(1)}}", TemplateFault::InvalidLink),
+            ("{{link https://a.example/{{name}}}}", TemplateFault::InvalidLink),
         ] {
             assert_eq!(Template::parse(text), Err(fault), "{text}");
         }

@@ -139,7 +139,7 @@ pub async fn read_after<C: ConnectionTrait>(
         .await
 }
 
-/// The events of some subjects, each subject's in order.
+/// The changes of status of some messages, each message's in order.
 ///
 /// # Errors
 /// The store's own.
@@ -151,6 +151,7 @@ pub async fn timeline<C: ConnectionTrait>(
     event::Entity::find()
         .filter(event::Column::AccountId.eq(account_id))
         .filter(event::Column::SubjectId.is_in(subjects.iter().copied()))
+        .filter(event::Column::Kind.eq(EventKind::MessageStatusChanged))
         .order_by_asc(event::Column::SubjectId)
         .order_by_asc(event::Column::Seq)
         .all(connection)

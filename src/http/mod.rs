@@ -41,6 +41,7 @@ mod request_id;
 mod resume;
 mod serve;
 mod settings;
+mod short_links;
 mod streams;
 mod transfers;
 mod websocket;
@@ -72,6 +73,7 @@ pub use probes::{KeySetSource, NotReady, Probes, Readiness, TextSource};
 pub use request_id::RequestId;
 pub use serve::{Shutdown, serve};
 pub use settings::*;
+pub use short_links::ShortLinks;
 pub use transfers::{BrokenOff, Download, Receiving, TransferRefusal, Transfers};
 
 use crate::sys::{Clock, IdGenerator};
@@ -92,6 +94,8 @@ pub struct Edge<E> {
     pub transfers: Option<Arc<dyn Transfers>>,
     /// Preference pages; without it their paths do not exist.
     pub preferences: Option<Arc<dyn PreferencePages>>,
+    /// Where short links lead; without it their path does not exist.
+    pub short_links: Option<Arc<dyn ShortLinks>>,
     /// Limits, environment, origins, field lists.
     pub settings: EdgeSettings,
     /// What callers may still spend and open.
@@ -138,6 +142,9 @@ pub fn router<E: Executor>(edge: Edge<E>) -> Router {
         let form_max = DefaultBodyLimit::max(preference_page::FORM_BYTES_MAX);
         let page = get(preference_page::show::<E>).post(preference_page::change::<E>);
         router = router.route("/p/{link}", page.layer(form_max));
+    }
+    if edge.short_links.is_some() {
+        router = router.route("/l/{token}", get(short_links::follow::<E>));
     }
     if edge.settings.environment == Environment::Development {
         router = router.merge(explorer::routes());

@@ -9,6 +9,7 @@ use entity::time::UnixMillis;
 use entity::{inbound_message, sender};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
 
+use super::answered::{self, Deed};
 use super::auto_reply::{self, Arrived};
 use crate::db::Tx;
 use crate::events::NewEvent;
@@ -69,8 +70,21 @@ pub(super) async fn store(
             arrived.push(Arrived { id, account_id, phone, sender, text });
         }
     }
+    let deeds: Vec<Deed> = arrived.iter().map(deed).collect();
+    events.extend(answered::events(tx, EventKind::Replied, &deeds, now).await?);
     events.extend(auto_reply::heed(tx, key, &arrived, now).await?);
     Ok(events)
+}
+
+/// A message from a phone, as what a person did.
+fn deed(it: &Arrived<'_>) -> Deed {
+    Deed {
+        account_id: it.account_id,
+        number: it.phone.e164().to_owned(),
+        sender: Some(it.sender.to_owned()),
+        topic: None,
+        id: it.id.0,
+    }
 }
 
 /// The stored form of a number of ours, whether the carrier writes a plus sign or not.

@@ -11,12 +11,13 @@
 //! - Nothing here speaks to the network inside a transaction.
 //!
 //! `commands` (accept, estimate, cancel), `opt_out` (consent, and what it
-//! stops), `campaigns` (what campaigns send, hold back and cancel), `auto_reply` (keywords from phones, and their answers), `queries`, `live` (the event log, inbound messages),
+//! stops), `campaigns` (what campaigns send, hold back and cancel), `answered` (which message a person answers), `auto_reply` (keywords from phones, and their answers), `queries`, `live` (the event log, inbound messages),
 //! `dispatch` (the queue's way to the carriers and what comes back), `inbound_parts` (long messages
 //! from phones), `sweeps` (what becomes due by
 //! the clock).
 
 mod accept;
+mod answered;
 pub mod auto_reply;
 mod batch;
 pub mod campaigns;

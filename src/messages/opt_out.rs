@@ -8,19 +8,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use entity::enums::{ConsentKind, ConsentSource, MessageStatus, SuppressionReason};
+use entity::enums::{ConsentKind, ConsentSource, EventKind, MessageStatus, SuppressionReason};
 use entity::ids::{AccountId, ConsentEventId, ContactId, SuppressionId};
 use entity::time::UnixMillis;
 use sea_orm::DbErr;
 
 use super::accept::{Checked, ItemError};
+use super::answered::{self, Deed};
 use super::store::{Changed, RELEASE_HOLD, cancelable_statuses, returning_changed};
 use crate::authz::Action;
 use crate::billing;
 use crate::carriers::errors::codes;
 use crate::contacts::consent::{Addressed, NewStatement};
 use crate::contacts::{self, ScopeRef, consent};
-use crate::ctx::{Ctx, Platform};
+use crate::ctx::Ctx;
 use crate::db::{Bulk, BulkColumn, BulkType, Fence, Tx};
 use crate::error::Error;
 use crate::events::{self, NewEvent, Topic};
@@ -39,8 +40,10 @@ const AHEAD_MAX_MS: i64 = 5 * 60_000;
 /// What statements changed.
 #[derive(Debug, Default)]
 pub struct Stopped {
-    /// Messages that were canceled, as the events tell of them.
+    /// What is to be told: of each message that was canceled, and of each person who objected.
     pub(super) events: Vec<NewEvent>,
+    /// How many messages were canceled.
+    pub(super) canceled: usize,
     /// Suppressions that are new.
     pub(super) made: HashSet<SuppressionId>,
     /// Statements that ended a suppression.
@@ -73,8 +76,31 @@ pub async fn record(
     if !stops.is_empty() {
         stopped.made = consent::suppress(tx, key, &stops, now).await?;
         stopped.events = cancel_waiting(tx, key, &stops, now).await?;
+        stopped.canceled = stopped.events.len();
+        let objections = stops.iter().filter(|it| {
+            it.kind == ConsentKind::Withdrawn && stopped.made.contains(&it.suppression_id)
+        });
+        let deeds: Vec<Deed> = objections.map(deed).collect();
+        let told = answered::events(tx, EventKind::OptedOut, &deeds, now).await?;
+        stopped.events.extend(told);
     }
     Ok(stopped)
+}
+
+/// An objection, as what a person did.
+fn deed(statement: &NewStatement) -> Deed {
+    let (sender, topic) = match &statement.scope {
+        ScopeRef::Account => (None, None),
+        ScopeRef::Sender(sender) => (Some(sender.clone()), None),
+        ScopeRef::Topic(topic) => (None, Some(topic.clone())),
+    };
+    Deed {
+        account_id: statement.account_id,
+        number: statement.number.e164().to_owned(),
+        sender,
+        topic,
+        id: statement.id.0,
+    }
 }
 
 const REACH_COLUMNS: &[BulkColumn] = &[
@@ -404,24 +430,21 @@ pub(super) async fn write(
         .write(|tx| async move {
             let mut stopped = record(&tx, &ctx.master_key, statements, now).await?;
             let events = std::mem::take(&mut stopped.events);
-            let canceled = events.len();
+            let told = events.len();
             events::append(&tx, events).await?;
-            Ok::<_, DbErr>((stopped, canceled))
+            Ok::<_, DbErr>((stopped, told))
         })
         .await?;
-    let (stopped, canceled) = stopped;
-    ring(ctx, account_id, canceled);
+    let (stopped, told) = stopped;
+    let canceled = stopped.canceled;
+    if told > 0 {
+        ctx.doorbell.ring(Topic::Events(account_id));
+    }
+    metrics::counter!("messages_opted_out_total").increment(canceled as u64);
     let statement_id = statements.last().map(|it| it.id);
     Ok(ConsentOutcome {
         statement_id: statement_id.ok_or(Error::Rejected(ConsentRejection::Empty))?,
         changed: stopped.made.len() + stopped.lifted.len(),
         canceled,
     })
-}
-
-fn ring(platform: &Platform, account_id: AccountId, canceled: usize) {
-    if canceled > 0 {
-        platform.doorbell.ring(Topic::Events(account_id));
-        metrics::counter!("messages_opted_out_total").increment(canceled as u64);
-    }
 }

@@ -53,6 +53,8 @@ pub(super) struct CampaignChange {
     counts: [i64; BUCKETS.len()],
     pub(super) parts: i64,
     pub(super) cost_micros: i64,
+    pub(super) opt_outs: i64,
+    pub(super) replies: i64,
 }
 
 impl CampaignChange {
@@ -87,6 +89,8 @@ const COLUMNS: &[BulkColumn] = &[
     BulkColumn::new(BUCKETS[11], BulkType::BigInt),
     BulkColumn::new("parts", BulkType::BigInt),
     BulkColumn::new("cost_micros", BulkType::BigInt),
+    BulkColumn::new("opt_outs", BulkType::BigInt),
+    BulkColumn::new("replies", BulkType::BigInt),
 ];
 
 /// Adds changes to the totals, with the accounts' cursors locked: in one statement.
@@ -95,10 +99,12 @@ pub(super) async fn write(tx: &Tx, changes: &CampaignChanges) -> Result<(), DbEr
     for ((account_id, campaign_id), change) in changes {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = change.counts.map(Into::into);
         let (parts, cost) = (change.parts.into(), change.cost_micros.into());
+        let (out, reply) = (change.opt_outs.into(), change.replies.into());
         let (account, campaign) = (account_id.0.into(), campaign_id.0.into());
-        rows.push([account, campaign, a, b, c, d, e, f, g, h, i, j, k, l, parts, cost]);
+        rows.push([account, campaign, a, b, c, d, e, f, g, h, i, j, k, l, parts, cost, out, reply]);
     }
-    let sums: Vec<&str> = BUCKETS.into_iter().chain(["parts", "cost_micros"]).collect();
+    let others = ["parts", "cost_micros", "opt_outs", "replies"];
+    let sums: Vec<&str> = BUCKETS.into_iter().chain(others).collect();
     let added: Vec<_> =
         sums.iter().map(|sum| format!("{sum} = campaign_total.{sum} + excluded.{sum}")).collect();
     let sql = format!(

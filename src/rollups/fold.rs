@@ -5,7 +5,7 @@
 //! remembered. Then one transaction moves the cursors by compare-and-set and adds the sums. Whoever loses the race, or is
 //! killed on the way, has changed nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use entity::enums::{EventKind, MessageStatus};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::model::Kind;
 use super::recent::{Known, Recent};
 use super::store::{self, Behind};
-use super::timeline::{Facts, Life, Step, Tally, accepted_at};
+use super::timeline::{Deed, Engagement, Facts, Life, Step, Tally, accepted_at};
 use crate::ctx::Ctx;
 use crate::db::{Bulk, BulkColumn, BulkType, Db, TransactionError};
 use crate::types::money::Micros;
@@ -157,10 +157,14 @@ async fn tally(
     batch: &[Behind],
     recent: &Recent,
 ) -> Result<(Tally, Vec<(Uuid, Known)>), DbErr> {
-    let new = read_new(db, batch).await?;
+    let New { steps: new, deeds } = read_new(db, batch).await?;
     let remembered = |subject: &Subject| recent.get(subject.0, subject.1);
     let forgotten = || new.iter().filter(|(subject, _)| remembered(subject).is_none());
-    let messages = read_messages(db, forgotten().map(|(subject, _)| *subject)).await?;
+    // What people did is counted by the kind of the message that it answers.
+    let answered = deeds.iter().map(Deed::subject).filter(|it| remembered(it).is_none());
+    let asked: BTreeSet<Subject> =
+        forgotten().map(|(subject, _)| *subject).chain(answered).collect();
+    let messages = read_messages(db, asked.into_iter()).await?;
     let began_before = forgotten()
         .filter(|(_, steps)| steps.first().is_some_and(|step| step.version > 1))
         .map(|(subject, _)| *subject);
@@ -188,6 +192,13 @@ async fn tally(
         known.told_at = steps.last().map_or(known.told_at, |step| step.at);
         learned.push((subject.1, known));
     }
+    for deed in &deeds {
+        let facts = remembered(&deed.subject()).map(|known| &known.facts);
+        match facts.or_else(|| messages.get(&deed.subject())) {
+            Some(facts) => tally.engage(&facts.kind, deed),
+            None => tally.engage(&Arc::new(Kind::unknown(None)), deed),
+        }
+    }
     Ok((tally, learned))
 }
 
@@ -200,18 +211,61 @@ const WINDOW_COLUMNS: &[BulkColumn] = &[
 const STEP: &str = "event.account_id, event.subject_id, event.status, event.version, \
     event.error_code, event.occurred_at_ms";
 
-async fn read_new(db: &Db, batch: &[Behind]) -> Result<BTreeMap<Subject, Vec<Step>>, DbErr> {
+/// What the logs tell.
+struct New {
+    /// What became of messages, by message.
+    steps: BTreeMap<Subject, Vec<Step>>,
+    /// What people did.
+    deeds: Vec<Deed>,
+}
+
+async fn read_new(db: &Db, batch: &[Behind]) -> Result<New, DbErr> {
     let mut rows = Bulk::new(WINDOW_COLUMNS);
     for it in batch {
         rows.push([it.account_id.0.into(), it.folded.into(), it.last.into()]);
     }
     let sql = format!(
-        "SELECT {STEP} FROM rows CROSS JOIN event WHERE event.account_id = rows.account_id \
-         AND event.seq > rows.folded AND event.seq <= rows.last AND event.kind = {kind} \
+        "SELECT event.kind, {STEP} FROM rows CROSS JOIN event \
+         WHERE event.account_id = rows.account_id AND event.seq > rows.folded \
+         AND event.seq <= rows.last AND event.kind IN ({changed}, {out}, {reply}) \
          ORDER BY event.account_id, event.seq",
-        kind = EventKind::MessageStatusChanged.code(),
+        changed = EventKind::MessageStatusChanged.code(),
+        out = EventKind::OptedOut.code(),
+        reply = EventKind::Replied.code(),
     );
-    steps_by_subject(&rows.read(db, &sql, Vec::new()).await?)
+    let mut rows = rows.read(db, &sql, Vec::new()).await?;
+    let mut deeds = Vec::new();
+    let mut bad = None;
+    rows.retain(|row| match read_deed(row) {
+        Ok(None) => true,
+        Ok(Some(deed)) => {
+            deeds.push(deed);
+            false
+        }
+        Err(error) => {
+            bad = Some(error);
+            false
+        }
+    });
+    match bad {
+        Some(error) => Err(error),
+        None => Ok(New { steps: steps_by_subject(&rows)?, deeds }),
+    }
+}
+
+/// What a person did, if an event tells of that.
+fn read_deed(row: &QueryResult) -> Result<Option<Deed>, DbErr> {
+    let what = match row.try_get("", "kind")? {
+        EventKind::OptedOut => Engagement::OptOut,
+        EventKind::Replied => Engagement::Reply,
+        _ => return Ok(None),
+    };
+    Ok(Some(Deed {
+        account_id: row.try_get("", "account_id")?,
+        subject_id: row.try_get("", "subject_id")?,
+        what,
+        at: row.try_get("", "occurred_at_ms")?,
+    }))
 }
 
 const BEFORE_COLUMNS: &[BulkColumn] = &[
@@ -236,7 +290,8 @@ async fn read_before(
     let sql = format!(
         "SELECT {STEP} FROM rows CROSS JOIN event WHERE event.account_id = rows.account_id \
          AND event.subject_id = rows.subject_id AND event.seq <= rows.folded \
-         ORDER BY event.account_id, event.subject_id, event.seq",
+         AND event.kind = {changed} ORDER BY event.account_id, event.subject_id, event.seq",
+        changed = EventKind::MessageStatusChanged.code(),
     );
     steps_by_subject(&rows.read(db, &sql, Vec::new()).await?)
 }
@@ -324,6 +379,7 @@ fn facts(row: &QueryResult, kinds: &mut HashSet<Arc<Kind>>) -> Result<Facts, DbE
         class: row.try_get("", "class")?,
         currency: row.try_get("", "currency")?,
         purse: row.try_get("", "purse")?,
+        campaign_id: row.try_get("", "campaign_id")?,
     };
     let kind = match kinds.get(&kind) {
         Some(kind) => Arc::clone(kind),
@@ -343,7 +399,6 @@ fn facts(row: &QueryResult, kinds: &mut HashSet<Arc<Kind>>) -> Result<Facts, DbE
         price: Micros(row.try_get("", "price_micros")?),
         charged,
         charged_version,
-        campaign_id: row.try_get("", "campaign_id")?,
     })
 }
 

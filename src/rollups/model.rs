@@ -1,7 +1,7 @@
 //! What is counted, of which messages, for how long: pure.
 
 use entity::enums::{MessageClass, MessageStatus, Purse};
-use entity::ids::{AccountId, CarrierId, RouteId};
+use entity::ids::{AccountId, CampaignId, CarrierId, RouteId};
 use entity::time::UnixMillis;
 use uuid::Uuid;
 
@@ -110,6 +110,10 @@ pub enum Measure {
     Parts,
     /// What was charged, in micro-units.
     Cost,
+    /// People who objected.
+    OptOuts,
+    /// Messages from phones that answer.
+    Replies,
 }
 
 impl Measure {
@@ -127,6 +131,8 @@ impl Measure {
         Self::Unknown,
         Self::Parts,
         Self::Cost,
+        Self::OptOuts,
+        Self::Replies,
     ];
 
     /// The column of the table.
@@ -144,6 +150,28 @@ impl Measure {
             Self::Unknown => "unknown",
             Self::Parts => "parts",
             Self::Cost => "cost_micros",
+            Self::OptOuts => "opt_outs",
+            Self::Replies => "replies",
+        }
+    }
+
+    /// Whether it counts messages whose fate is decided.
+    pub const fn is_outcome(self) -> bool {
+        match self {
+            Self::Accepted
+            | Self::Sent
+            | Self::Parts
+            | Self::Cost
+            | Self::OptOuts
+            | Self::Replies => false,
+            Self::Delivered
+            | Self::Undelivered
+            | Self::Failed
+            | Self::Expired
+            | Self::Rejected
+            | Self::Canceled
+            | Self::Suppressed
+            | Self::Unknown => true,
         }
     }
 
@@ -256,9 +284,27 @@ pub struct Kind {
     pub currency: String,
     /// Which purse it is charged to.
     pub purse: Purse,
+    /// The campaign that it is part of.
+    pub campaign_id: Option<CampaignId>,
 }
 
 impl Kind {
+    /// What people did about no message that is known: nothing is known of its kind but, perhaps, the
+    /// campaign.
+    pub(super) fn unknown(campaign_id: Option<CampaignId>) -> Self {
+        Self {
+            is_test: false,
+            country: String::new(),
+            carrier_id: CarrierId(Uuid::nil()),
+            route_id: None,
+            sender: String::new(),
+            class: MessageClass::Marketing,
+            currency: "XXX".to_owned(),
+            purse: Purse::Parts,
+            campaign_id,
+        }
+    }
+
     /// What is left of it in the rows of [`Detail::Total`]; the rest is blank.
     fn of_total(&self) -> Self {
         Self {
@@ -270,12 +316,18 @@ impl Kind {
             class: MessageClass::Otp,
             currency: self.currency.clone(),
             purse: self.purse,
+            campaign_id: None,
         }
     }
 
     /// The route as it stands in the key of a table, which cannot be null.
     pub(super) fn stored_route(&self) -> Uuid {
         self.route_id.map_or(Uuid::nil(), |id| id.0)
+    }
+
+    /// The campaign, likewise.
+    pub(super) fn stored_campaign(&self) -> Uuid {
+        self.campaign_id.map_or(Uuid::nil(), |id| id.0)
     }
 }
 

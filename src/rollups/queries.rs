@@ -2,7 +2,7 @@
 
 use entity::enums::MessageClass;
 use entity::event_counter;
-use entity::ids::{AccountId, CarrierId, RouteId};
+use entity::ids::{AccountId, CampaignId, CarrierId, RouteId};
 use entity::rollup_cursor;
 use entity::time::UnixMillis;
 use sea_orm::{DbErr, EntityTrait};
@@ -57,17 +57,20 @@ pub struct Filter {
     pub senders: Option<Vec<String>>,
     /// Of these classes.
     pub classes: Option<Vec<MessageClass>>,
+    /// Of these campaigns.
+    pub campaigns: Option<Vec<CampaignId>>,
 }
 
 impl Filter {
     /// What rows can tell which messages pass.
     pub(super) const fn detail(&self) -> Detail {
-        let Self { mode: _, countries, carriers, routes, senders, classes } = self;
+        let Self { mode: _, countries, carriers, routes, senders, classes, campaigns } = self;
         let is_open = countries.is_none()
             && carriers.is_none()
             && routes.is_none()
             && senders.is_none()
-            && classes.is_none();
+            && classes.is_none()
+            && campaigns.is_none();
         if is_open { Detail::Total } else { Detail::Kinds }
     }
 }
@@ -106,6 +109,8 @@ pub enum Dimension {
     Class,
     /// What went wrong; messages without an error are left out.
     ErrorCode,
+    /// The campaign; messages of none are left out.
+    Campaign,
 }
 
 impl Dimension {
@@ -117,6 +122,7 @@ impl Dimension {
             Self::Sender => "sender",
             Self::Class => "class",
             Self::ErrorCode => "error_code",
+            Self::Campaign => "campaign_id",
         }
     }
 }
@@ -241,6 +247,8 @@ pub enum GroupKey {
     Carrier(CarrierId),
     /// A route; none for the simulator.
     Route(Option<RouteId>),
+    /// A campaign.
+    Campaign(CampaignId),
 }
 
 /// The answer to [`BreakdownQuestion`].
@@ -374,6 +382,7 @@ pub(super) fn check_filter(
         filter.routes.as_ref().map(Vec::len),
         filter.senders.as_ref().map(Vec::len),
         filter.classes.as_ref().map(Vec::len),
+        filter.campaigns.as_ref().map(Vec::len),
     ];
     if lengths.into_iter().flatten().any(|length| length > FILTER_VALUES_MAX) {
         return Err(Error::Rejected(MetricsRejection::TooManyValues));

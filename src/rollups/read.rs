@@ -116,9 +116,13 @@ impl Read<'_> {
         segments: &[Segment],
         as_of: UnixMillis,
     ) -> Result<Breakdown, Error<MetricsRejection>> {
-        let (mut conditions, values) = self.conditions(Detail::Kinds);
+        let (mut conditions, mut values) = self.conditions(Detail::Kinds);
         if question.by == Dimension::ErrorCode {
             conditions.push_str(" AND rollup.error_code <> ''");
+        }
+        if question.by == Dimension::Campaign {
+            values.push(Uuid::nil().into());
+            conditions.push_str(&format!(" AND rollup.campaign_id <> {{{}}}", values.len()));
         }
         let column = question.by.column();
         let sums = sums();
@@ -200,6 +204,10 @@ impl Read<'_> {
             "class",
             filter.classes.as_ref().map(|all| all.iter().map(|it| it.code().into()).collect()),
         );
+        only(
+            "campaign_id",
+            filter.campaigns.as_ref().map(|ids| ids.iter().map(|id| id.0.into()).collect()),
+        );
         (conditions, values)
     }
 }
@@ -247,6 +255,7 @@ fn read_key(row: &QueryResult, by: Dimension) -> Result<GroupKey, DbErr> {
         Dimension::ErrorCode => GroupKey::ErrorCode(row.try_get("", "k")?),
         Dimension::Class => GroupKey::Class(row.try_get("", "k")?),
         Dimension::Carrier => GroupKey::Carrier(row.try_get("", "k")?),
+        Dimension::Campaign => GroupKey::Campaign(row.try_get("", "k")?),
         Dimension::Route => {
             let id: Uuid = row.try_get("", "k")?;
             GroupKey::Route((!id.is_nil()).then_some(RouteId(id)))

@@ -96,6 +96,7 @@ const KEY_COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("class", BulkType::SmallInt),
     BulkColumn::new("currency", BulkType::Text),
     BulkColumn::new("purse", BulkType::SmallInt),
+    BulkColumn::new("campaign_id", BulkType::Uuid),
     BulkColumn::new("error_code", BulkType::Text),
 ];
 
@@ -113,6 +114,7 @@ const ROW_COLUMNS: &[BulkColumn] = &[
     KEY_COLUMNS[11],
     KEY_COLUMNS[12],
     KEY_COLUMNS[13],
+    KEY_COLUMNS[14],
     BulkColumn::new("accepted", BulkType::BigInt),
     BulkColumn::new("sent", BulkType::BigInt),
     BulkColumn::new("delivered", BulkType::BigInt),
@@ -125,6 +127,8 @@ const ROW_COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("unknown", BulkType::BigInt),
     BulkColumn::new("parts", BulkType::BigInt),
     BulkColumn::new("cost_micros", BulkType::BigInt),
+    BulkColumn::new("opt_outs", BulkType::BigInt),
+    BulkColumn::new("replies", BulkType::BigInt),
     BulkColumn::nullable("to_sent", BulkType::Bytes),
     BulkColumn::nullable("to_delivered", BulkType::Bytes),
 ];
@@ -175,6 +179,7 @@ pub async fn write(
             class,
             currency,
             purse,
+            campaign,
             code,
         ] = key_values(key);
         rows.push([
@@ -190,6 +195,7 @@ pub async fn write(
             class,
             currency,
             purse,
+            campaign,
             code,
             count(Measure::Accepted),
             count(Measure::Sent),
@@ -203,6 +209,8 @@ pub async fn write(
             count(Measure::Unknown),
             count(Measure::Parts),
             count(Measure::Cost),
+            count(Measure::OptOuts),
+            count(Measure::Replies),
             measures.to_sent.to_bytes().into(),
             measures.to_delivered.to_bytes().into(),
         ]);
@@ -225,7 +233,7 @@ pub async fn write(
     Ok(())
 }
 
-fn key_values(key: &Key) -> [Value; 13] {
+fn key_values(key: &Key) -> [Value; 14] {
     [
         key.account_id.0.into(),
         (key.resolution.seconds() as i32).into(),
@@ -239,6 +247,7 @@ fn key_values(key: &Key) -> [Value; 13] {
         key.kind.class.code().into(),
         key.kind.currency.clone().into(),
         key.kind.purse.code().into(),
+        key.kind.stored_campaign().into(),
         key.error_code.clone().into(),
     ]
 }
@@ -265,6 +274,7 @@ async fn add_stored_times(tx: &Tx, sums: &mut BTreeMap<Key, Measures>) -> Result
             class,
             currency,
             purse,
+            campaign,
             code,
         ] = key_values(key);
         let n = i32::try_from(timed.len()).unwrap_or(i32::MAX);
@@ -282,6 +292,7 @@ async fn add_stored_times(tx: &Tx, sums: &mut BTreeMap<Key, Measures>) -> Result
             class,
             currency,
             purse,
+            campaign,
             code,
         ]);
         timed.push(measures);

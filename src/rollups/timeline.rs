@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use entity::enums::{MessageStatus, Purse};
-use entity::ids::{AccountId, CampaignId, MessageId};
+use entity::ids::{AccountId, MessageId};
 use entity::time::UnixMillis;
 
 use super::campaigns::CampaignChanges;
@@ -49,8 +49,6 @@ pub struct Facts {
     pub charged: Option<Micros>,
     /// The version in which that came to be known; the first for what is not charged for at all.
     pub charged_version: Option<i32>,
-    /// The campaign that it is part of.
-    pub campaign_id: Option<CampaignId>,
 }
 
 impl Facts {
@@ -62,6 +60,32 @@ impl Facts {
 /// The time in a message's id: the first 48 bits of a UUIDv7, in milliseconds.
 pub(super) fn accepted_at(id: MessageId) -> UnixMillis {
     UnixMillis((id.0.as_u128() >> 80) as i64)
+}
+
+/// What a person can do about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engagement {
+    /// Objected.
+    OptOut,
+    /// Answered.
+    Reply,
+}
+
+/// What a person did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deed {
+    pub(super) account_id: AccountId,
+    /// The message that it answers, as far as that is known.
+    pub(super) subject_id: uuid::Uuid,
+    pub(super) what: Engagement,
+    pub(super) at: UnixMillis,
+}
+
+impl Deed {
+    /// Where the message is found.
+    pub(super) const fn subject(&self) -> (AccountId, uuid::Uuid) {
+        (self.account_id, self.subject_id)
+    }
 }
 
 /// Sums by minute, before they are written.
@@ -104,7 +128,7 @@ impl Tally {
             let forgotten = (step.version > 1).then_some(MessageStatus::Held);
             let from = life.status.or(forgotten);
             let change = life.take(facts, step);
-            if let Some(campaign_id) = facts.campaign_id {
+            if let Some(campaign_id) = facts.kind.campaign_id {
                 let campaign = self.campaigns.entry((facts.account_id, campaign_id)).or_default();
                 campaign.moved(from, step.status);
                 if let Some((parts, cost)) = change.charged {
@@ -145,11 +169,36 @@ impl Tally {
         }
     }
 
+    /// Adds what people did: it counts when they did it, with the kind of the message that it answers.
+    pub(super) fn engage(&mut self, kind: &Arc<Kind>, deed: &Deed) {
+        let measure = match deed.what {
+            Engagement::OptOut => Measure::OptOuts,
+            Engagement::Reply => Measure::Replies,
+        };
+        self.minute(deed.account_id, kind, deed.at, "").counts.add(measure, 1);
+        let Some(campaign_id) = kind.campaign_id else { return };
+        let campaign = self.campaigns.entry((deed.account_id, campaign_id)).or_default();
+        match deed.what {
+            Engagement::OptOut => campaign.opt_outs += 1,
+            Engagement::Reply => campaign.replies += 1,
+        }
+    }
+
     fn at(&mut self, facts: &Facts, time: UnixMillis, error_code: &str) -> &mut Measures {
+        self.minute(facts.account_id, &facts.kind, time, error_code)
+    }
+
+    fn minute(
+        &mut self,
+        account_id: AccountId,
+        kind: &Arc<Kind>,
+        time: UnixMillis,
+        error_code: &str,
+    ) -> &mut Measures {
         let minute = Minute {
-            account_id: facts.account_id,
+            account_id,
             starts_at_s: Resolution::Minute.start_of(time.0.div_euclid(1_000)),
-            kind: Arc::clone(&facts.kind),
+            kind: Arc::clone(kind),
             error_code: error_code.to_owned(),
         };
         self.minutes.entry(minute).or_default()
@@ -278,13 +327,13 @@ pub(super) mod tests {
                 class: MessageClass::Otp,
                 currency: "USD".to_owned(),
                 purse: Purse::Money,
+                campaign_id: None,
             }),
             parts: 2,
             unit_price: PartPrice::from_nanos(10_000_000).unwrap(),
             price: Micros(20_000),
             charged: Some(Micros(20_000)),
             charged_version: Some(3),
-            campaign_id: None,
         }
     }
 

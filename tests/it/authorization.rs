@@ -154,10 +154,11 @@ both_stores! {
         // Its callers are those of the field `invoice`: tests/it/invoices/paper.rs.
         assert!(there.remove("/invoices/{id}/pdf"));
         // What is posted to the last two is signed: `payment_flows::hooks`.
-        // Links to files and pages are signed: `imports` and `preferences`.
+        // Links to files and pages are signed, short ones enciphered: `imports`, `preferences`, `links`.
         for authenticated in [
             "/graphql",
             "/p/{link}",
+            "/l/{token}",
             "/uploads/{link}",
             "/downloads/{link}",
             "/hooks/{processor}/{endpoint}",

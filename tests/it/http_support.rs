@@ -350,6 +350,7 @@ impl Toy {
             webhooks: None,
             transfers: None,
             preferences: None,
+            short_links: None,
             settings,
             clock: clock.clock(),
             ids: IdGenerator::new(Clock::system(), Randomness::seeded(1)),

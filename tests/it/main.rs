@@ -36,6 +36,7 @@ mod imports;
 mod invoices;
 mod jobs;
 mod keywords;
+mod links;
 mod messages;
 mod messages_api;
 mod official_clients;

@@ -2,6 +2,7 @@
 //! who fold them.
 
 mod api;
+mod engagement;
 mod story;
 
 use std::panic::AssertUnwindSafe;

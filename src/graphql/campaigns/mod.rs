@@ -1,6 +1,7 @@
 //! Campaigns in the contract. Behaviour: `crate::campaigns`.
 
 mod audience;
+mod engagement;
 mod loaders;
 mod mutations;
 mod preview;
@@ -14,6 +15,7 @@ use entity::enums;
 use entity::ids::CampaignId;
 
 pub use audience::{CampaignAudience, CampaignAudienceInput};
+pub use engagement::CampaignEngagement;
 pub use loaders::{CampaignRow, CampaignTotalRow, SegmentRow};
 pub use mutations::CampaignsMutation;
 pub use preview::{CampaignTestsMutation, PreviewCampaignError, SendCampaignTestError};
@@ -114,7 +116,7 @@ impl Campaign {
         self.0.topic.as_deref()
     }
 
-    /// The text with its merge fields, `{{key|fallback}}`.
+    /// The text with its merge fields, `{{key|fallback}}`, and links, `{{link https://…}}`.
     async fn text(&self) -> &str {
         &self.0.template
     }
@@ -153,6 +155,12 @@ impl Campaign {
     /// cannot be read.
     async fn totals(&self, context: &Context<'_>) -> Answer<Option<CampaignTotals>> {
         CampaignTotals::load(context, &self.0).await.map(Some)
+    }
+
+    /// What people did about its messages. Null if it cannot be read.
+    async fn engagement(&self, context: &Context<'_>) -> Answer<Option<CampaignEngagement>> {
+        let totals = CampaignTotals::load(context, &self.0).await?;
+        Ok(Some(totals.engagement()))
     }
 
     /// Its messages, by contact, the newest contact first. For whoever may read messages; null for

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Subscription};
 use futures::Stream;
 use futures::stream::unfold;
 
-use super::{Campaign, CampaignTotals};
+use super::{Campaign, CampaignEngagement, CampaignTotals};
 use crate::campaigns;
 use crate::error::{Error, Failed};
 use crate::events::Hub;
@@ -41,6 +41,12 @@ impl CampaignProgress {
     /// How many messages stand where, and what they cost. Null if it cannot be read.
     async fn totals(&self, context: &Context<'_>) -> Answer<Option<CampaignTotals>> {
         CampaignTotals::of(context, &self.0.campaign, self.0.total.clone()).await.map(Some)
+    }
+
+    /// What people did about its messages. Null if it cannot be read.
+    async fn engagement(&self, context: &Context<'_>) -> Answer<Option<CampaignEngagement>> {
+        let (campaign, total) = (&self.0.campaign, self.0.total.clone());
+        Ok(Some(CampaignTotals::of(context, campaign, total).await?.engagement()))
     }
 
     /// How many messages leave a second, over the last half minute of the stream; null until that

@@ -3,6 +3,7 @@
 use async_graphql::{Context, Object};
 use entity::{campaign, campaign_total};
 
+use super::engagement::CampaignEngagement;
 use super::loaders::{CampaignTotalRow, ReadTotals};
 use crate::error::Failed;
 use crate::graphql::errors::Answer;
@@ -43,6 +44,11 @@ impl CampaignTotals {
         Ok(Self::new(campaign.clone(), total, currency))
     }
 
+    /// What people did.
+    pub(super) fn engagement(self) -> CampaignEngagement {
+        CampaignEngagement(self.total)
+    }
+
     /// The totals in a currency.
     fn new(
         campaign: campaign::Model,
@@ -66,12 +72,18 @@ impl CampaignTotals {
             unknown: 0,
             parts: 0,
             cost_micros: 0,
+            opt_outs: 0,
+            replies: 0,
         };
         Self { campaign, total: total.unwrap_or(none), currency }
     }
 }
 
-fn shown(count: i64) -> Answer<i32> {
+/// A count as the contract has it.
+///
+/// # Errors
+/// It is beyond 32 bits.
+pub(super) fn shown(count: i64) -> Answer<i32> {
     i32::try_from(count).map_err(|_| Failed::internal("a count beyond 32 bits").into())
 }
 

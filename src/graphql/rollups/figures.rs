@@ -4,6 +4,7 @@ use async_graphql::{Context, Object, SimpleObject};
 
 use super::inputs::MetricsInterval;
 use crate::error::Failed;
+use crate::graphql::campaigns::Campaign;
 use crate::graphql::carriers::Carrier;
 use crate::graphql::errors::Answer;
 use crate::graphql::loaders::{CarrierRow, RouteRow, load};
@@ -30,7 +31,7 @@ impl MetricsTotals {
 /// What became of messages. A message counts when it was accepted, as what it is now: so the sums
 /// of a time are those of `messages` with `createdFrom` and `createdBefore`, and change when late
 /// receipts come. Parts and cost count when they were charged: so their sums are those of `usage`
-/// and invoices.
+/// and invoices. What people did counts when they did it, with the message that it answers.
 #[Object]
 impl MetricsTotals {
     /// Messages accepted.
@@ -47,10 +48,7 @@ impl MetricsTotals {
     async fn in_progress(&self) -> SequenceNumber {
         let decided: i64 = Measure::ALL
             .iter()
-            .filter(|measure| {
-                use Measure::{Accepted, Cost, Parts, Sent};
-                !matches!(measure, Accepted | Sent | Parts | Cost)
-            })
+            .filter(|measure| measure.is_outcome())
             .map(|measure| self.figures.counts.get(*measure))
             .sum();
         // Groups by error hold outcomes alone.
@@ -106,6 +104,18 @@ impl MetricsTotals {
     /// billing.
     async fn cost(&self) -> Option<Money> {
         Some(Money::new(self.figures.cost?, self.currency))
+    }
+
+    /// People who objected to being written to in this time, each once as long as it holds: by keyword,
+    /// on their preference page, or as the account recorded it.
+    async fn opt_outs(&self) -> SequenceNumber {
+        self.count(Measure::OptOuts)
+    }
+
+    /// Messages from phones in this time that answer: to a number of the account, within 7 days after
+    /// it wrote to the phone.
+    async fn replies(&self) -> SequenceNumber {
+        self.count(Measure::Replies)
     }
 
     /// The share of those delivered among those delivered, undelivered, failed, expired, rejected
@@ -282,6 +292,14 @@ impl BreakdownGroup {
     async fn route(&self, context: &Context<'_>) -> Answer<Option<Route>> {
         match self.key {
             GroupKey::Route(Some(id)) => Ok(load(context, RouteRow(id)).await?.map(Route)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Their campaign.
+    async fn campaign(&self, context: &Context<'_>) -> Answer<Option<Campaign>> {
+        match self.key {
+            GroupKey::Campaign(id) => Campaign::load(context, id).await,
             _ => Ok(None),
         }
     }

@@ -1,7 +1,7 @@
 //! What metrics are asked by.
 
 use async_graphql::{Enum, ID, InputObject};
-use entity::ids::{CarrierId, RouteId};
+use entity::ids::{CampaignId, CarrierId, RouteId};
 
 use crate::graphql::errors::{Answer, Fault};
 use crate::graphql::ids::parse_id;
@@ -78,6 +78,8 @@ pub enum MetricsDimension {
     Class,
     /// What went wrong. Messages without an error are left out of groups and totals.
     ErrorCode,
+    /// The campaign. Messages of none are left out of groups and totals.
+    Campaign,
 }
 
 /// What is counted.
@@ -108,6 +110,10 @@ pub enum MetricsMeasure {
     Parts,
     /// What was charged; for those who may read billing.
     Cost,
+    /// People who objected to being written to.
+    OptOuts,
+    /// Messages from phones that answer.
+    Replies,
 }
 
 /// Which messages are counted. Conditions are joined by AND; an absent or null one does not matter,
@@ -127,6 +133,8 @@ pub struct MetricsFilter {
     pub carrier_ids: Option<Vec<ID>>,
     /// Only those by these routes, `route_…`, at most 100; for the operator's staff.
     pub route_ids: Option<Vec<ID>>,
+    /// Only those of these campaigns, `camp_…`, at most 100.
+    pub campaign_ids: Option<Vec<ID>>,
 }
 
 impl TryFrom<MetricsFilter> for rollups::Filter {
@@ -137,11 +145,14 @@ impl TryFrom<MetricsFilter> for rollups::Filter {
         let routes = filter.route_ids.map(|ids| ids.iter().map(parse_id).collect());
         let carriers: Option<Answer<Vec<CarrierId>>> = carriers;
         let routes: Option<Answer<Vec<RouteId>>> = routes;
+        let campaigns = filter.campaign_ids.map(|ids| ids.iter().map(parse_id).collect());
+        let campaigns: Option<Answer<Vec<CampaignId>>> = campaigns;
         Ok(Self {
             mode: filter.mode.map(Into::into).unwrap_or_default(),
             countries: filter.countries,
             carriers: carriers.transpose()?,
             routes: routes.transpose()?,
+            campaigns: campaigns.transpose()?,
             senders: filter.senders,
             classes: filter.classes.map(|all| all.into_iter().map(Into::into).collect()),
         })

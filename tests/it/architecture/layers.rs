@@ -22,7 +22,10 @@ enum Layer {
 const LAYERS: &[(Layer, &[&str])] = &[
     (Layer::Base, &["types", "sys", "error", "config", "mail"]),
     (Layer::Platform, &["ctx", "authz", "db", "events", "jobs", "keys", "telemetry"]),
-    (Layer::Domain, &["identity", "contacts", "billing", "routing", "senders", "carriers"]),
+    (
+        Layer::Domain,
+        &["identity", "contacts", "billing", "routing", "senders", "carriers", "links"],
+    ),
     (Layer::Orchestrator, &["messages", "payments"]),
     (Layer::Composer, &["campaigns", "privacy", "rollups"]),
     (Layer::Edge, &["graphql", "http"]),

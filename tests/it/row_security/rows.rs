@@ -64,7 +64,7 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO ledger_entry VALUES ('{a}', 'USD', 0, 1, 0, 0, '', 1, 1)",
     "INSERT INTO usage_day VALUES ('{a}', 'USD', 0, 0, 'GB', 0, 0, 1, 1, 0)",
     "INSERT INTO rollup VALUES ('{a}', 60, 1, 0, false, 'GB', '{a}', '{a}', 'Bells', 0, 'USD', 0, '', \
-     1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, NULL, NULL)",
+     1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, NULL, NULL, '{a}', 0, 0)",
     "INSERT INTO rollup_cursor VALUES ('{a}', 1)",
     "INSERT INTO voucher_batch VALUES ('{a}', 'USD', 1, 1, 0, 0)",
     "INSERT INTO voucher VALUES ('\\x{hex}', '{a}', '{a}', 'k', 0)",
@@ -111,8 +111,9 @@ const OF_ACCOUNT: &[&str] = &[
      false, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, NULL, 0, 0, 0, false, 1, 0, 0, \
      NULL, NULL)",
     "INSERT INTO campaign_recipient VALUES ('{a}', '{a}', '{a}', NULL)",
-    "INSERT INTO campaign_total VALUES ('{a}', '{a}', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+    "INSERT INTO campaign_total VALUES ('{a}', '{a}', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
     "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
+    "INSERT INTO short_link VALUES ('{a}', {number}, '{a}', 'https://a.example', 0)",
     "INSERT INTO contact_import VALUES ('{a}', '{a}', 0, NULL, NULL, '', NULL, '\\x{hex}{hex}', 0, 0, 0, \
      0, 0, 1, 0, 0, 0, 0, 0, true, NULL, NULL, 1, 0, 0)",
     "INSERT INTO contact_import_part VALUES ('{a}', '{a}', 0, 0, '')",
@@ -147,6 +148,8 @@ pub async fn fill(house: &TestHouse) {
         for sql in OF_ACCOUNT {
             let sql = sql.replace("{a}", &account.0.to_string());
             let sql = sql.replace("{simple}", &account.0.simple().to_string());
+            // The last 32 bits of the account's id: no two rows have one number.
+            let sql = sql.replace("{number}", &(account.0.as_u128() as u32).to_string());
             house.execute(&sql.replace("{hex}", &account.0.simple().to_string()), []).await;
         }
     }
