@@ -411,8 +411,8 @@ both_stores! {
         assert_eq!(last_word(foreign).await, "BAD_REQUEST");
         let wrong = api.stream(&ctx, FOLLOW, json!({ "after": "nonsense" }));
         assert_eq!(last_word(wrong).await, "BAD_REQUEST");
-        let campaign = json!({ "filter": { "campaignId": "camp_01h455vb4pex5vsknk084sn02q" } });
-        assert_eq!(last_word(api.stream(&ctx, FOLLOW, campaign)).await, "BAD_REQUEST");
+        let campaign = json!({ "filter": { "campaignId": ids[0] } });
+        assert_eq!(last_word(api.stream(&ctx, FOLLOW, campaign)).await, "INVALID_ID");
         let nobody = house.ctx_as(heliograph::authz::Actor::Anonymous);
         assert_eq!(last_word(api.stream(&nobody, FOLLOW, json!({}))).await, "UNAUTHENTICATED");
     }
