@@ -164,12 +164,12 @@ pub async fn inbound_page(
     Ok(page::fetch_page(ctx.db.reader(), select, Column::Id, order, request).await?)
 }
 
-/// How many inbound messages [`inbound_page`] pages through.
+/// How many inbound messages [`inbound_page`] pages through, if these are not too many to count.
 ///
 /// # Errors
 /// [`Failed`]: not allowed, or the store's own.
-pub async fn inbound_count(ctx: &Ctx, filter: &InboundFilter) -> Result<u64, Failed> {
-    Ok(page::count_all(ctx.db.reader(), filtered(ctx, filter).await?).await?)
+pub async fn inbound_count(ctx: &Ctx, filter: &InboundFilter) -> Result<Option<u64>, Failed> {
+    Ok(page::count_to_max(ctx.db.reader(), filtered(ctx, filter).await?).await?)
 }
 
 /// Which inbound messages are wanted; absent fields leave all, present ones all hold. A thread is

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use entity::enums::{KeyMode, Role};
-use entity::ids::{CarrierId, MessageId};
+use entity::ids::{AccountId, CarrierId, InboundMessageId, MessageId};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use heliograph::carriers::registry::SIMULATOR_CARRIER_ID;
 use heliograph::ctx::{Ctx, Platform};
+use heliograph::db::page::COUNT_ROWS_MAX;
+use heliograph::db::{Bulk, BulkColumn, BulkType};
 use serde_json::{Value, json};
 
 use crate::graphql_api::{Api, account, code_of, furnish, key, person, text};
@@ -64,6 +66,25 @@ fn observed(house: &TestHouse, ctx: &Ctx) -> (Ctx, Arc<Mutex<Vec<String>>>) {
         house.platform.db.clone().observed(move |sql| log.lock().unwrap().push(sql.to_owned()));
     let platform = Platform { db, ..Platform::clone(&house.platform) };
     (Ctx::new(Arc::new(platform), ctx.actor.clone(), Arc::from("test")), statements)
+}
+
+/// Messages from phones, straight into the store.
+async fn arrive(house: &TestHouse, account_id: AccountId, count: u64) {
+    const COLUMNS: &[BulkColumn] = &[BulkColumn::new("id", BulkType::Uuid)];
+    let ids: Vec<InboundMessageId> = (0..count).map(|_| house.platform.ids.next()).collect();
+    let written = house.platform.db.write(|tx| {
+        let mut rows = Bulk::new(COLUMNS);
+        ids.iter().for_each(|id| rows.push([id.0.into()]));
+        async move {
+            let sql = "INSERT INTO inbound_message (id, account_id, carrier_id, sender, recipient, \
+                body, parts, parts_received, received_at_ms) \
+                SELECT id, {1}, {2}, '4915112345678', '12345', {3}, 1, 1, 0 FROM rows";
+            let body = b"Hi".to_vec();
+            let values = vec![account_id.into(), SIMULATOR_CARRIER_ID.into(), body.into()];
+            rows.execute(&tx, sql, values).await
+        }
+    });
+    written.await.unwrap();
 }
 
 both_stores! {
@@ -469,6 +490,26 @@ both_stores! {
         let billing = person(&house, account_id, Role::Billing);
         let document = "{ inboundMessages { nodes { from text } } }";
         assert_eq!(api.code(&billing, document, json!({})).await, "FORBIDDEN");
+    }
+
+    async fn a_list_of_messages_is_counted_up_to_a_limit(house: TestHouse) {
+        let api = Api::new(&house).await;
+        let account_id = account(&house, "Acme").await;
+        let ctx = key(&house, account_id, KeyMode::Live);
+        let count = async || {
+            let document = "{ inboundMessages(first: 1) { totalCount nodes { id } } }";
+            api.data(&ctx, document, json!({})).await["inboundMessages"]["totalCount"].clone()
+        };
+        arrive(&house, account_id, COUNT_ROWS_MAX).await;
+        assert_eq!(count().await, COUNT_ROWS_MAX);
+        arrive(&house, account_id, 1).await;
+        assert_eq!(count().await, Value::Null, "more than are counted");
+        let other = account(&house, "Other").await;
+        let ctx = key(&house, other, KeyMode::Live);
+        let document = "{ inboundMessages { totalCount } messages { totalCount } }";
+        let none = api.data(&ctx, document, json!({})).await;
+        assert_eq!((&none["inboundMessages"]["totalCount"], &none["messages"]["totalCount"]),
+            (&json!(0), &json!(0)));
     }
 
     async fn nodes_come_in_the_order_asked_for_and_have_a_limit(house: TestHouse) {
