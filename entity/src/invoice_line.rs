@@ -20,7 +20,7 @@ pub struct Model {
     pub number: i32,
     /// What it is for.
     pub kind: InvoiceLineKind,
-    /// What it says; empty for messages and rounding.
+    /// What it says; empty for rounding and for messages that money paid for.
     pub description: String,
     /// Of messages: the recipients' country, empty where the plan names none.
     pub country: Option<String>,

@@ -112,7 +112,7 @@ const TABLES: &[(&str, &str)] = &[
         "account_id UUID NOT NULL,
          invoice_id UUID NOT NULL,
          number INTEGER NOT NULL CHECK (number > 0),
-         kind SMALLINT NOT NULL CHECK (kind BETWEEN 0 AND 2),
+         kind SMALLINT NOT NULL CHECK (kind BETWEEN 0 AND 4),
          description TEXT NOT NULL CHECK (length(description) <= 500),
          country TEXT,
          class SMALLINT,

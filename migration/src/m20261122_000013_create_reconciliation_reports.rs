@@ -62,6 +62,9 @@ const TABLES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The clearing books of a processor, over all accounts.
-const INDEXES: &[&str] = &["CREATE INDEX ledger_entry_clearing ON ledger_entry \
-    (detail, currency, account_id, seq) WHERE kind = 3"];
+const INDEXES: &[&str] = &[
+    // The clearing books of a processor, over all accounts.
+    "CREATE INDEX ledger_book_clearing ON ledger_book (detail) WHERE kind = 3",
+    // What moved in them of late.
+    "CREATE INDEX ledger_transfer_clearing ON ledger_transfer (posted_at_ms) WHERE code IN (2, 3, 4, 5, 6, 7, 18)",
+];

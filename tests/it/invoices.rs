@@ -3,6 +3,7 @@
 
 mod access;
 mod certificates;
+mod charges;
 mod corrections;
 mod crashes;
 mod credit;

@@ -224,8 +224,13 @@ stored_enum! {
         Messages = 0,
         /// What the operator wrote.
         Item = 1,
-        /// What rounding the lines of messages to the currency's minor unit adds or takes.
+        /// What rounding the lines of the ledger's amounts to the currency's minor unit adds or takes.
         Rounding = 2,
+        /// A month of a plan; its amount is the ledger's.
+        Plan = 3,
+        /// A package that was bought, or what of its price was given back; its amount is the
+        /// ledger's.
+        Package = 4,
     }
 }
 

@@ -7,6 +7,7 @@ use entity::invoice;
 use entity::time::UnixMillis;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Statement, Value};
 
+use super::charges;
 use super::model::Month;
 use super::payment::{Source, allocate_locked};
 use crate::billing::queries;
@@ -21,8 +22,9 @@ use crate::types::money::{Currency, Micros};
 /// taken the credit already.
 ///
 /// The credit is what the balance would be without what invoices ask for: the balance, and what is
-/// due of all invoices, this one included. Of an account that pays by invoice, messages that no
-/// invoice lists yet are not taken out of it either: their own invoice comes later than this one.
+/// due of all invoices, this one included. Of an account that pays by invoice, messages, plans and
+/// packages of months without an invoice are not taken out of it either: theirs comes later than this
+/// one.
 pub(super) async fn apply(
     ctx: &Ctx,
     tx: &Tx,
@@ -79,16 +81,20 @@ pub(super) async fn all_due(tx: &Tx, row: &invoice::Model) -> Result<Micros, DbE
     amount(tx, sql, vec![row.account_id.0.into(), row.currency.clone().into()]).await
 }
 
-/// What messages were charged that belong to months without an invoice.
-async fn not_invoiced(tx: &Tx, row: &invoice::Model) -> Result<Micros, DbErr> {
+/// What messages, plans and packages were charged that belong to months without an invoice.
+async fn not_invoiced(tx: &Tx, row: &invoice::Model) -> Result<Micros, Failed> {
     let key = (row.account_id, row.currency.clone());
     let run = entity::invoice_run::Entity::find_by_id(key).one(&**tx).await?;
     let done = run.map(|run| run.month).into_iter().chain(row.month).max();
-    let first_day = done.map_or(0, |month| Month::from_stored(month).next().first_day());
+    let first = done.map_or(Month::from_stored(0), |month| Month::from_stored(month).next());
     let sql = "SELECT CAST(COALESCE(SUM(amount_micros), 0) AS BIGINT) AS amount FROM usage_day \
         WHERE account_id = $1 AND currency = $2 AND purse = 0 AND day >= $3";
-    let values = vec![row.account_id.0.into(), row.currency.clone().into(), first_day.into()];
-    amount(tx, sql, values).await
+    let of_row = || [row.account_id.0.into(), row.currency.clone().into()];
+    let values = of_row().into_iter().chain([first.first_day().into()]).collect();
+    let messages = amount(tx, sql, values).await?;
+    let values = of_row().into_iter().chain([first.begins_at().0.into()]).collect();
+    let charges = amount(tx, &charges::sum_since(), values).await?;
+    messages.checked_add(charges).ok_or_else(beyond)
 }
 
 async fn amount(tx: &Tx, sql: &str, values: Vec<Value>) -> Result<Micros, DbErr> {

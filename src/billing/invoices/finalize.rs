@@ -1,4 +1,5 @@
-//! Finalizing: a draft gets its messages, taxes, number and due date, and never changes again.
+//! Finalizing: a draft gets its messages, months of plans, packages, taxes, number and due date, and
+//! never changes again.
 
 use entity::enums::{BillingTerms, EventKind, InvoiceKind, InvoiceLineKind, InvoiceStatus};
 use entity::ids::InvoiceId;
@@ -9,7 +10,7 @@ use super::events::{ring, told};
 use super::mail::{self, NewMail};
 use super::model::{self, Month};
 use super::postings::{self, Extra};
-use super::{credit, profile, store, tax_rates};
+use super::{charges, credit, profile, store, tax_rates};
 use crate::authz::Action;
 use crate::billing::queries;
 use crate::ctx::Ctx;
@@ -38,7 +39,7 @@ pub enum FinalizeRejection {
     NegativeTotal,
 }
 
-/// Finalizes a draft: takes its month's messages into it, adds rounding and taxes, gives it the next
+/// Finalizes a draft: takes its month's messages, plans and packages into it, adds rounding and taxes, gives it the next
 /// number and its due date, and posts what is not in the ledger yet. Idempotent: what was finalized
 /// before is left as it is.
 ///
@@ -77,7 +78,12 @@ pub(super) async fn finalize_locked(
     if let Some(month) = row.month.map(Month::from_stored) {
         take_month(ctx, tx, &row, month, now).await?;
     }
-    let sums = sum_lines(tx, &row, currency).await?;
+    let mut sums = sum_lines(tx, &row, currency).await?;
+    if sums.net().ok_or_else(beyond)? < Micros::ZERO
+        && charges::remove_given_back(tx, &row).await? > 0
+    {
+        sums = sum_lines(tx, &row, currency).await?;
+    }
     if sums.lines == 0 {
         return Err(Error::Rejected(FinalizeRejection::NoLines));
     }
@@ -89,7 +95,7 @@ pub(super) async fn finalize_locked(
     if rounding != Micros::ZERO {
         insert_rounding(tx, &row, rounding).await?;
     }
-    let subtotal = Micros::checked_sum([sums.messages, sums.items, rounding]).ok_or_else(beyond)?;
+    let subtotal = Micros::checked_sum([sums.charged, sums.items, rounding]).ok_or_else(beyond)?;
     if subtotal < Micros::ZERO {
         return Err(Error::Rejected(FinalizeRejection::NegativeTotal));
     }
@@ -144,6 +150,8 @@ async fn take_month(
     }
     let last = store::last_line(tx, row).await?;
     store::insert_message_lines(tx, row, month, last).await?;
+    let last = store::last_line(tx, row).await?;
+    charges::insert_lines(tx, row, month, last).await?;
     Ok(())
 }
 
@@ -151,9 +159,10 @@ async fn take_month(
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sums {
     pub(super) lines: u64,
-    pub(super) messages: Micros,
+    /// What the ledger took before: for messages, months of plans and packages.
+    pub(super) charged: Micros,
     pub(super) items: Micros,
-    /// What rounding each line of messages to the minor unit adds or takes, in all.
+    /// What rounding each line of that to the minor unit adds or takes, in all.
     pub(super) rounding: Micros,
 }
 
@@ -170,15 +179,20 @@ impl Sums {
     fn with(mut self, kind: InvoiceLineKind, amount: Micros, currency: Currency) -> Option<Self> {
         self.lines += 1;
         match kind {
-            InvoiceLineKind::Messages => {
+            InvoiceLineKind::Messages | InvoiceLineKind::Plan | InvoiceLineKind::Package => {
                 let rounding = amount.rounded(currency).checked_sub(amount)?;
-                self.messages = self.messages.checked_add(amount)?;
+                self.charged = self.charged.checked_add(amount)?;
                 self.rounding = self.rounding.checked_add(rounding)?;
             }
             InvoiceLineKind::Item => self.items = self.items.checked_add(amount)?,
             InvoiceLineKind::Rounding => self.rounding = self.rounding.checked_add(amount)?,
         }
         Some(self)
+    }
+
+    /// What all of it comes to, rounded.
+    fn net(&self) -> Option<Micros> {
+        Micros::checked_sum([self.charged, self.items, self.rounding])
     }
 }
 

@@ -5,8 +5,9 @@
 //!   carriers took them. What was wrong is corrected by a credit note.
 //! - Numbers have no gaps within an account and kind: the counter's row is locked by the transaction
 //!   that finalizes, and is rolled back with it.
-//! - The lines of messages are the ledger's own amounts, added up from the usage of its days; what
-//!   rounding them to the minor unit makes is a line and a transfer of its own.
+//! - The lines of messages, plans and packages are the ledger's own amounts, those of messages added
+//!   up from the usage of its days; what rounding them to the minor unit makes is a line and a
+//!   transfer of its own.
 //! - A payment pays of an invoice what was collected of it and did not go back. An invoice whose
 //!   payment is refunded or disputed is open again.
 //! - What is not paid in time is reminded of, and suspends its account's sending in the end; credit
@@ -16,6 +17,7 @@
 //! Not here: how payments come in (`payments`), and the contract (`graphql::invoices`).
 
 mod certificate;
+mod charges;
 mod credit;
 mod credit_note;
 mod draft;

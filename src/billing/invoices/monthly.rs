@@ -13,7 +13,7 @@ use sea_orm::{
 use super::events::{ring, told};
 use super::finalize::{FinalizeRejection, finalize_locked};
 use super::model::Month;
-use super::store;
+use super::{charges, store};
 use crate::authz::Action;
 use crate::billing::queries;
 use crate::ctx::Ctx;
@@ -165,14 +165,16 @@ async fn leave(
 }
 
 /// Locks an account's run and moves it to its next month, if that is not after `last`. The first
-/// month is the one of the first message that was charged.
+/// month is the first in which the ledger took something for messages, plans or packages.
 async fn lock_next(
     tx: &Tx,
     account_id: AccountId,
     currency: &str,
     last: Month,
 ) -> Result<Option<Month>, DbErr> {
-    let first = first_month(tx, account_id, currency).await?.unwrap_or(last);
+    let of_messages = first_month(tx, account_id, currency).await?;
+    let of_charges = charges::first_month(tx, account_id, currency).await?;
+    let first = of_messages.into_iter().chain(of_charges).min().unwrap_or(last);
     let sql = "INSERT INTO invoice_run (account_id, currency, month) VALUES ($1, $2, $3) \
         ON CONFLICT (account_id, currency) DO NOTHING";
     let before_first = first.min(last).stored() - 1;
@@ -221,7 +223,11 @@ async fn make_month(
     }
     let row = match found {
         Some(draft) => draft,
-        None if !was_charged(tx, account_id, currency, month).await? => return Ok(Vec::new()),
+        None if !was_charged(tx, account_id, currency, month).await?
+            && !charges::took_any(tx, account_id, currency, month).await? =>
+        {
+            return Ok(Vec::new());
+        }
         None => {
             let kind = match queries::terms_in(ctx, &**tx, account_id).await?.terms {
                 BillingTerms::Postpaid => InvoiceKind::Invoice,

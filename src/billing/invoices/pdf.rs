@@ -156,12 +156,16 @@ fn cells(line: invoice_line::Model) -> Cells {
             );
             if line.description.is_empty() { to } else { format!("{to}, {}", line.description) }
         }
-        InvoiceLineKind::Item => line.description,
+        InvoiceLineKind::Item | InvoiceLineKind::Package => line.description,
+        InvoiceLineKind::Plan => format!("Plan {}", line.description),
         InvoiceLineKind::Rounding => "Rounding".to_owned(),
     };
     let quantity = match line.kind {
         InvoiceLineKind::Rounding => String::new(),
-        InvoiceLineKind::Messages | InvoiceLineKind::Item => quantity(line.quantity_micros),
+        InvoiceLineKind::Messages
+        | InvoiceLineKind::Item
+        | InvoiceLineKind::Plan
+        | InvoiceLineKind::Package => quantity(line.quantity_micros),
     };
     let price = price.map(|price| price.to_string()).unwrap_or_default();
     Cells { text, quantity, price, amount: Micros(line.amount_micros).to_string() }

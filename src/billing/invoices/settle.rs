@@ -147,7 +147,8 @@ async fn extra_of(tx: &Tx, row: &invoice::Model) -> Result<Extra, Failed> {
 
 fn add(mut extra: Extra, kind: InvoiceLineKind, amount: Micros) -> Option<Extra> {
     match kind {
-        InvoiceLineKind::Messages => {}
+        // The ledger took these before the invoice was made.
+        InvoiceLineKind::Messages | InvoiceLineKind::Plan | InvoiceLineKind::Package => {}
         InvoiceLineKind::Item => extra.items = extra.items.checked_add(amount)?,
         InvoiceLineKind::Rounding => extra.rounding = extra.rounding.checked_add(amount)?,
     }

@@ -20,9 +20,14 @@ pub enum InvoiceLineKind {
     Messages,
     /// What the operator wrote.
     Item,
-    /// What rounding each line of messages to the currency's minor unit, half to even, adds or takes
-    /// in all.
+    /// What rounding each line of messages, plans and packages to the currency's minor unit, half to
+    /// even, adds or takes in all.
     Rounding,
+    /// A month of a plan, taken from the balance when it began; the amount is the ledger's.
+    Plan,
+    /// A package that was bought, taken from the balance at once; or, below zero, what of its price
+    /// was given back. The amount is the ledger's.
+    Package,
 }
 
 /// A line of an invoice, statement or credit note.
@@ -41,8 +46,9 @@ impl InvoiceLine {
         self.0.kind.into()
     }
 
-    /// What the operator wrote; of messages that packages paid for, at a price of nothing: `paid by
-    /// packages`. Null for other messages and rounding.
+    /// What the operator wrote; the plan's name and the day on which its month began; the package's
+    /// name; of messages that packages paid for, at a price of nothing: `paid by packages`. Null for
+    /// other messages and rounding.
     async fn description(&self) -> Option<&str> {
         Some(self.0.description.as_str()).filter(|text| !text.is_empty())
     }

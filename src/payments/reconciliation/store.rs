@@ -25,17 +25,27 @@ pub(super) struct Entry {
     pub(super) movement: Movement,
 }
 
+/// Entries of the clearing books of processor `$1`, by their transfers: all codes that move in these
+/// books stand here, as in the index of their times.
+const CLEARING_ENTRIES: &str = "ledger_transfer t CROSS JOIN ledger_entry e \
+    WHERE t.code IN (2, 3, 4, 5, 6, 7, 18) AND e.account_id = t.account_id \
+    AND e.currency = t.currency AND e.purse = t.purse AND e.seq = t.seq \
+    AND e.kind = 3 AND e.detail = $1 AND e.purse = 0";
+
 /// What the clearing books held before a time, by currency: what the processor held for us.
 pub(super) async fn held_before(
     ctx: &Ctx,
     endpoint_id: ProcessorId,
     before: UnixMillis,
 ) -> Result<BTreeMap<String, i64>, DbErr> {
-    let sql = "SELECT e.currency, CAST(-SUM(e.amount_micros) AS BIGINT) AS micros \
-        FROM ledger_entry e CROSS JOIN ledger_transfer t \
-        WHERE e.kind = 3 AND e.detail = $1 AND e.purse = 0 AND t.account_id = e.account_id \
-        AND t.currency = e.currency AND t.purse = e.purse AND t.seq = e.seq \
-        AND t.posted_at_ms < $2 GROUP BY e.currency";
+    // One statement, so one state of the books: what they hold now, less what moved since.
+    let sql = format!(
+        "SELECT currency, CAST(-SUM(micros) AS BIGINT) AS micros FROM (\
+         SELECT currency, balance_micros AS micros FROM ledger_book \
+         WHERE kind = 3 AND detail = $1 AND purse = 0 \
+         UNION ALL SELECT e.currency, -e.amount_micros FROM {CLEARING_ENTRIES} \
+         AND t.posted_at_ms >= $2) AS parts GROUP BY currency"
+    );
     let values = [endpoint_id.to_string().into(), before.0.into()];
     let statement = Statement::from_sql_and_values(ctx.db.store().backend(), sql, values);
     let rows = ctx.db.reader().query_all_raw(statement).await?;
@@ -48,11 +58,10 @@ pub(super) async fn entries(
     endpoint_id: ProcessorId,
     (from, until): (UnixMillis, UnixMillis),
 ) -> Result<Vec<Entry>, DbErr> {
-    let sql = "SELECT e.currency, t.code, t.key, e.amount_micros, t.posted_at_ms \
-        FROM ledger_entry e CROSS JOIN ledger_transfer t \
-        WHERE e.kind = 3 AND e.detail = $1 AND e.purse = 0 AND t.account_id = e.account_id \
-        AND t.currency = e.currency AND t.purse = e.purse AND t.seq = e.seq \
-        AND t.posted_at_ms >= $2 AND t.posted_at_ms < $3";
+    let sql = format!(
+        "SELECT e.currency, t.code, t.key, e.amount_micros, t.posted_at_ms \
+         FROM {CLEARING_ENTRIES} AND t.posted_at_ms >= $2 AND t.posted_at_ms < $3"
+    );
     let values = [endpoint_id.to_string().into(), from.0.into(), until.0.into()];
     let statement = Statement::from_sql_and_values(ctx.db.store().backend(), sql, values);
     let rows = ctx.db.reader().query_all_raw(statement).await?;
