@@ -88,11 +88,11 @@ impl Seeded {
         let (to_sent_ms, to_end_ms) = (20 + bits % 400, 600 + (bits >> 9) % 12_000);
         let mut steps = vec![step(Queued, 1, None, 0)];
         match (bits >> 40) % 100 {
-            0 => steps.push(step(Failed, 3, Some("INVALID_RECIPIENT"), to_sent_ms)),
+            0 => steps.push(step(Failed, 3, Some("CARRIER_REFUSED"), to_sent_ms)),
             outcome => {
                 steps.push(step(Sent, 3, None, to_sent_ms));
                 steps.push(match outcome {
-                    1..4 => step(Undelivered, 4, Some("ABSENT_SUBSCRIBER"), to_end_ms),
+                    1..4 => step(Undelivered, 4, Some("RECEIPT_UNDELIVERED"), to_end_ms),
                     4 => step(Unknown, 4, Some("NO_FINAL_RECEIPT"), 259_200_000),
                     _ => step(Delivered, 4, None, to_end_ms),
                 });

@@ -492,6 +492,39 @@ both_stores! {
         assert_eq!(api.code(&billing, document, json!({})).await, "FORBIDDEN");
     }
 
+    async fn several_statuses_are_one_list(house: TestHouse) {
+        let api = Api::new(&house).await;
+        let account_id = account(&house, "Acme").await;
+        let ctx = key(&house, account_id, KeyMode::Test);
+        let mut ids = send_test(&api, &ctx, "one", 7).await;
+        api.data(&ctx, CANCEL, json!({ "ids": [ids[1], ids[2], ids[5]] })).await;
+        ids.reverse();
+        let document = "query($statuses: [MessageStatus!], $first: Int, $after: Cursor, $last: Int, \
+            $before: Cursor) { messages(filter: {statuses: $statuses}, first: $first, after: $after, \
+            last: $last, before: $before) { totalCount nodes { id } \
+            pageInfo { hasNextPage startCursor endCursor } } }";
+        let page = async |variables: Value| {
+            let mut variables = variables;
+            variables["statuses"] = json!(["QUEUED", "CANCELED", "SENT", "QUEUED"]);
+            let page = api.data(&ctx, document, variables).await["messages"].clone();
+            assert_eq!(page["totalCount"], 7);
+            let nodes = page["nodes"].as_array().unwrap();
+            let ids: Vec<_> = nodes.iter().map(|node| text(&node["id"])).collect();
+            (ids, page["pageInfo"].clone())
+        };
+        let (first, info) = page(json!({ "first": 3 })).await;
+        assert_eq!((&first[..], &info["hasNextPage"]), (&ids[..3], &json!(true)));
+        let (rest, info) = page(json!({ "first": 10, "after": info["endCursor"] })).await;
+        assert_eq!((&rest[..], &info["hasNextPage"]), (&ids[3..], &json!(false)));
+        let (last, info) = page(json!({ "last": 2 })).await;
+        assert_eq!(last[..], ids[5..]);
+        let (before, _) = page(json!({ "last": 2, "before": info["startCursor"] })).await;
+        assert_eq!(before[..], ids[3..5]);
+        let none = json!({ "statuses": ["DELIVERED", "FAILED"] });
+        let none = api.data(&ctx, document, none).await["messages"].clone();
+        assert_eq!((&none["totalCount"], &none["nodes"]), (&json!(0), &json!([])));
+    }
+
     async fn a_list_of_messages_is_counted_up_to_a_limit(house: TestHouse) {
         let api = Api::new(&house).await;
         let account_id = account(&house, "Acme").await;
