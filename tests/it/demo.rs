@@ -3,12 +3,16 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::{PATIENCE, within};
+
+/// A whole demo takes six seconds of which most are waits, and more where other tests run beside it.
+const RUN_TIME_MAX: Duration = Duration::from_secs(90);
 
 fn demo(directory: &Path, flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_heliograph"));
@@ -18,7 +22,7 @@ fn demo(directory: &Path, flags: &[&str]) -> Command {
 }
 
 async fn run(directory: &Path, flags: &[&str]) -> Output {
-    within(PATIENCE, demo(directory, flags).output()).await.unwrap()
+    within(RUN_TIME_MAX, demo(directory, flags).output()).await.unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
