@@ -48,6 +48,8 @@ enum Scenario {
     Crash(scenarios::crash::Args),
     /// Write to a large audience, killed on the way or not; exactly one message a contact
     Campaign(scenarios::campaign::Args),
+    /// Import contacts from a large file, killed on the way or not; exactly what the file says
+    Import(scenarios::import::Args),
     /// Ask for a dashboard's home page over millions of stored messages
     Dashboard(scenarios::dashboard::Args),
     /// Write messages and their roll-ups straight into a store
@@ -68,6 +70,7 @@ async fn main() {
         Scenario::Subscribers(args) => scenarios::subscribers::run(args).await,
         Scenario::Crash(args) => scenarios::crash::run(args).await,
         Scenario::Campaign(args) => scenarios::campaign::run(args).await,
+        Scenario::Import(args) => scenarios::import::run(args).await,
         Scenario::Dashboard(args) => scenarios::dashboard::run(args).await,
         Scenario::Seed(args) => scenarios::seed::run(args).await,
         Scenario::Webhooks(args) => scenarios::webhooks::run(args).await,

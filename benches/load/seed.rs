@@ -16,8 +16,12 @@ use heliograph::types::price::PartPrice;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-/// Rows of one transaction.
-const BATCH: u64 = 10_000;
+/// Messages whose roll-ups are written together: the more, the fewer rows are written again.
+const BATCH: u64 = 40_000;
+/// Messages of one transaction; those of a batch are written beside each other.
+const PIECE: usize = 10_000;
+/// Connections, of which half are the platform's: one for each piece of a batch, and for the roll-ups.
+const CONNECTIONS: u32 = 10;
 /// What a part costs: 0.0075.
 const PART_NANOS: i64 = 7_500_000;
 
@@ -84,11 +88,11 @@ impl Seeded {
         let (to_sent_ms, to_end_ms) = (20 + bits % 400, 600 + (bits >> 9) % 12_000);
         let mut steps = vec![step(Queued, 1, None, 0)];
         match (bits >> 40) % 100 {
-            0 => steps.push(step(Failed, 3, Some("INVALID_RECIPIENT"), to_sent_ms)),
+            0 => steps.push(step(Failed, 3, Some("CARRIER_REFUSED"), to_sent_ms)),
             outcome => {
                 steps.push(step(Sent, 3, None, to_sent_ms));
                 steps.push(match outcome {
-                    1..4 => step(Undelivered, 4, Some("ABSENT_SUBSCRIBER"), to_end_ms),
+                    1..4 => step(Undelivered, 4, Some("RECEIPT_UNDELIVERED"), to_end_ms),
                     4 => step(Unknown, 4, Some("NO_FINAL_RECEIPT"), 259_200_000),
                     _ => step(Delivered, 4, None, to_end_ms),
                 });
@@ -150,7 +154,7 @@ fn part_price() -> PartPrice {
 /// If the store does not take them.
 pub async fn write(url: &DatabaseUrl, seed: Seed) {
     let settings = Settings::load(None, &Overrides::default()).expect("the settings are in order");
-    let db = Db::open(url, 4).await.expect("opens the store");
+    let db = Db::open(url, CONNECTIONS).await.expect("opens the store");
     // Clocks of the machine: what is seeded ends where the server's time is.
     let now = i64::try_from(super::drive::unix_us() / 1_000).expect("a time of this century");
     let span_ms = u64::from(seed.days) * 86_400_000;
@@ -186,15 +190,25 @@ async fn write_batch(
         tally.add(&message.facts(account_id), [], &message.steps);
     }
     let tally = &tally;
-    let written = db.write(|tx| async move {
-        let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
-        let names = names.join(", ");
-        let sql = format!("INSERT INTO message ({names}) SELECT {names} FROM rows");
-        rows(account_id, batch).execute(&tx, &sql, Vec::new()).await?;
+    let summed = db.write(|tx| async move {
         rollups::write(&tx, &settings.metrics, now, tally).await?;
         Ok::<_, DbErr>(())
     });
-    written.await.expect("the store takes the messages");
+    let pieces = futures::future::try_join_all(
+        batch.chunks(PIECE).map(|piece| write_piece(db, account_id, piece)),
+    );
+    futures::try_join!(summed, pieces).expect("the store takes the messages");
+}
+
+async fn write_piece(db: &Db, account_id: AccountId, piece: &[Seeded]) -> Result<(), DbErr> {
+    let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
+    let names = names.join(", ");
+    let sql = format!("INSERT INTO message ({names}) SELECT {names} FROM rows");
+    let sql = sql.as_str();
+    db.write(
+        |tx| async move { rows(account_id, piece).execute(&tx, sql, Vec::new()).await.map(drop) },
+    )
+    .await
 }
 
 const COLUMNS: &[BulkColumn] = &[

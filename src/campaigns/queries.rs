@@ -70,7 +70,7 @@ pub async fn messages_page(
     Ok(page::fetch_page(ctx.db.reader(), select, key, order, request).await?)
 }
 
-/// How many messages [`messages_page`] pages through; the cost grows with them.
+/// How many messages [`messages_page`] pages through, if these are not too many to count.
 ///
 /// # Errors
 /// [`Failed`]: not allowed, or the store's own.
@@ -78,9 +78,9 @@ pub async fn messages_count(
     ctx: &Ctx,
     id: CampaignId,
     statuses: Option<&[MessageStatus]>,
-) -> Result<u64, Failed> {
+) -> Result<Option<u64>, Failed> {
     let select = messages::select_of_campaign(ctx, id, statuses)?;
-    Ok(page::count_all(ctx.db.reader(), select).await?)
+    Ok(page::count_to_max(ctx.db.reader(), select).await?)
 }
 
 /// What became of some campaigns' messages, as far as the log is folded; those without any are

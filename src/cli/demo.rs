@@ -1,11 +1,14 @@
 //! `heliograph demo`: the main job, visible. It starts a server and a simulated SMSC, sets up an
 //! account, a sender and a carrier as the operator would, sends messages over GraphQL, watches them
 //! arrive over server-sent events, tops the account up by Stripe's signed webhooks, has an invoice
-//! made out, and leaves the server running to play with.
+//! made out, imports contacts and writes to all of them, some of whom answer, and leaves the server
+//! running to play with.
 //!
 //! Not a way around anything: what is sent goes over HTTP with an API key, over SMPP on TCP, and to
 //! a Stripe that this program plays on a port of its own. Nothing leaves the machine.
 
+mod audience;
+mod campaign;
 mod client;
 mod directory;
 mod fake_stripe;
@@ -25,6 +28,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::{Instant, timeout};
 
+use self::campaign::Outcome;
 use self::client::Client;
 use self::directory::Directory;
 use self::money::Account;
@@ -41,6 +45,8 @@ use crate::telemetry::Telemetry;
 
 /// More would take the simulated SMSC minutes: that is a load test (`benches/load`).
 const MESSAGES_MAX: u32 = 100_000;
+/// The same, for contacts.
+const CONTACTS_MAX: u32 = 50_000;
 /// Nothing new for so long: what is still missing does not come.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Where `serve` listens as well.
@@ -52,8 +58,11 @@ pub(super) struct DemoArgs {
     /// How many messages to send
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(MESSAGES_MAX)))]
     messages: u32,
-    /// End after the summary; the exit code is 0 if every message reached a final status and the
-    /// balance is what it has to be
+    /// How many contacts to import and write to; 0 leaves the campaign out
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=i64::from(CONTACTS_MAX)))]
+    contacts: u32,
+    /// End after the summary; the exit code is 0 if every message reached a final status, the
+    /// balance is what it has to be and the API knows of all that the phones answered
     #[arg(long)]
     exit: bool,
     /// Where HTTP is served [default: 127.0.0.1:8080, or a free port if that is taken]
@@ -113,14 +122,13 @@ async fn show_all(
     show.ready(&stage, started.elapsed());
     let operator = setup::operator(&app);
     let played = tokio::select! {
-        played = play(args.messages, &stage, &operator, &show) => played.map(Some),
+        played = play(args, &stage, &operator, &show) => played.map(Some),
         () = signals.next() => Ok(None),
     };
     let code = match &played {
-        Ok(Some(Played { tally, account })) => {
-            show.account(account, &stage.currency);
+        Ok(Some(played)) => {
             if args.exit {
-                code_of(tally, account)
+                code_of(played)
             } else {
                 leave_running(&mut app, &stage, &show, signals).await
             }
@@ -132,9 +140,10 @@ async fn show_all(
     played.map(|_| code)
 }
 
-fn code_of(tally: &Tally, account: &Account) -> ExitCode {
+fn code_of(Played { tally, account, campaign }: &Played) -> ExitCode {
     let is_complete = tally.settled() == tally.messages();
-    if is_complete && account.adds_up() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let is_in_order = account.adds_up() && campaign.as_ref().is_none_or(Outcome::adds_up);
+    if is_complete && is_in_order { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Until somebody has seen enough.
@@ -155,22 +164,31 @@ async fn leave_running(
 struct Played {
     tally: Tally,
     account: Account,
+    /// None if it was left out.
+    campaign: Option<Outcome>,
 }
 
 /// Plays it all.
 async fn play(
-    messages: u32,
+    args: &DemoArgs,
     stage: &Stage,
     operator: &Ctx,
     show: &Show,
 ) -> Result<Played, Failure> {
     let client = Client::new(&stage.url, &stage.live_key).map_err(Failure::new)?;
     let before = money::balance(&client).await.map_err(Failure::new)?;
-    let tally = send(messages, stage, &client, show).await?;
+    let tally = send(args.messages, stage, &client, show).await?;
     show.summary(&tally);
     let charged = tally.charged().ok_or_else(|| Failure::new("the charges cannot be added up"))?;
     let account = money::play(stage, operator, (before, charged), show).await?;
-    Ok(Played { tally, account })
+    show.account(&account, &stage.currency);
+    let mut campaign = None;
+    if args.contacts > 0 {
+        let outcome = campaign::play(stage, args.contacts, show).await?;
+        show.campaign(&outcome, &stage.currency);
+        campaign = Some(outcome);
+    }
+    Ok(Played { tally, account, campaign })
 }
 
 /// Sends the messages and watches until all have come to their end.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbErr};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr};
 
 use super::{Db, Reader, Store, reach};
 use crate::config::DatabaseUrl;
@@ -14,6 +14,10 @@ use crate::config::DatabaseUrl;
 const SQLITE_READERS_MAX: u32 = 4;
 /// How long a statement waits for another process (the command line beside a server) to finish.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two tries to open a file that others open too, where SQLite itself does not wait.
+const SQLITE_OPEN_RETRY_DELAY: Duration = Duration::from_millis(20);
+/// Such tries: those of [`SQLITE_BUSY_TIMEOUT`].
+const SQLITE_OPEN_TRIES_MAX: u32 = 500;
 /// Pages of the writer's cache: 64 MiB (negative: KiB).
 const SQLITE_CACHE_KIB: &str = "-65536";
 /// How long a caller waits for a connection before it is told `UNAVAILABLE`.
@@ -69,8 +73,30 @@ fn options(url: &DatabaseUrl) -> ConnectOptions {
     options
 }
 
-/// Opens the writer first, which makes the file, then the readers.
-async fn open_sqlite(url: &DatabaseUrl) -> Result<Db, DbErr> {
+/// The writer's connection. Whoever switches a new file to its write-ahead log needs it alone for a
+/// moment, and SQLite refuses without waiting if another process is there.
+async fn open_sqlite_writer(url: &DatabaseUrl) -> Result<DatabaseConnection, DbErr> {
+    for _ in 1..SQLITE_OPEN_TRIES_MAX {
+        match connect_sqlite_writer(url).await {
+            Err(error) if is_locked(&error) => tokio::time::sleep(SQLITE_OPEN_RETRY_DELAY).await,
+            opened => return opened,
+        }
+    }
+    connect_sqlite_writer(url).await
+}
+
+/// SQLITE_BUSY, with whatever more it says (<https://www.sqlite.org/rescode.html>).
+fn is_locked(error: &DbErr) -> bool {
+    let (DbErr::Conn(error) | DbErr::Exec(error) | DbErr::Query(error)) = error else {
+        return false;
+    };
+    let RuntimeErr::SqlxError(error) = error else { return false };
+    let code = error.as_database_error().and_then(|error| error.code());
+    let code: Option<u32> = code.and_then(|code| code.parse().ok());
+    code.is_some_and(|code| code & 0xff == 5)
+}
+
+async fn connect_sqlite_writer(url: &DatabaseUrl) -> Result<DatabaseConnection, DbErr> {
     let writer = Database::connect({
         let mut options = options(url);
         options.max_connections(1).min_connections(1).test_before_acquire(false);
@@ -96,6 +122,12 @@ async fn open_sqlite(url: &DatabaseUrl) -> Result<Db, DbErr> {
     .await?;
     // Creating the file's first page here lets readers open it even before the migrations.
     writer.execute_unprepared("PRAGMA user_version").await?;
+    Ok(writer)
+}
+
+/// Opens the writer first, which makes the file, then the readers.
+async fn open_sqlite(url: &DatabaseUrl) -> Result<Db, DbErr> {
+    let writer = open_sqlite_writer(url).await?;
     let reader = Database::connect({
         let mut options = options(url);
         options.max_connections(SQLITE_READERS_MAX).min_connections(1).test_before_acquire(false);

@@ -10,10 +10,10 @@ use entity::ids::{
     PaymentId, PersonId, PlanId, RateCardId, ReconciliationReportId, SegmentId, SenderId,
     SessionId, SuppressionId, VoucherBatchId, WebhookEventId,
 };
-use sea_orm::sea_query::Value;
+use sea_orm::sea_query::{Expr, Query, Value};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    QueryOrder, QuerySelect, QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -21,6 +21,9 @@ use uuid::Uuid;
 pub const PAGE_ROWS_MAX: u64 = 100;
 /// Rows of a page when the client does not say.
 pub const PAGE_ROWS_DEFAULT: u64 = 50;
+
+/// Rows that [`count_to_max`] counts at most: some milliseconds' worth.
+pub const COUNT_ROWS_MAX: u64 = 10_000;
 
 /// The unique key that a list is ordered by, and its form inside a cursor.
 pub trait PageKey: Clone + Send + Sync {
@@ -186,7 +189,22 @@ where
     K: PageKey,
     C: ConnectionTrait,
 {
-    let size = request.size.min(PAGE_ROWS_MAX);
+    let rows = keyset(select, key, order, request).all(connection).await?;
+    Ok(cut(rows, request.size.min(PAGE_ROWS_MAX) as usize, request))
+}
+
+/// The rows that [`fetch_page`] reads: those of a page in the order of reading, and one more, which
+/// tells whether there are more.
+pub fn keyset<E, K>(
+    select: Select<E>,
+    key: E::Column,
+    order: ListOrder,
+    request: &PageRequest<K>,
+) -> Select<E>
+where
+    E: EntityTrait,
+    K: PageKey,
+{
     let mut select = select;
     if let Some(after) = &request.after {
         select = select.filter(match order {
@@ -202,9 +220,7 @@ where
     }
     let ascending = (order == ListOrder::Ascending) == (request.end == PageEnd::Start);
     select = if ascending { select.order_by_asc(key) } else { select.order_by_desc(key) };
-    // One row more than asked for tells whether there are more.
-    let rows = select.limit(size + 1).all(connection).await?;
-    Ok(cut(rows, size as usize, request))
+    select.limit(request.size.min(PAGE_ROWS_MAX) + 1)
 }
 
 /// How many rows `select` has in all; the cost grows with them.
@@ -218,6 +234,26 @@ where
     C: ConnectionTrait,
 {
     select.count(connection).await
+}
+
+/// How many rows `select` has in all, if these are at most [`COUNT_ROWS_MAX`]: for lists that grow with
+/// every message, of which a client that shows a page wants to know that there are many.
+///
+/// # Errors
+/// The store's own.
+pub async fn count_to_max<E, C>(connection: &C, select: Select<E>) -> Result<Option<u64>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let rows = select.select_only().expr_as(Expr::val(1), "one").limit(COUNT_ROWS_MAX + 1);
+    let mut count = Query::select();
+    count
+        .expr_as(Expr::cust("COUNT(*)"), "counted")
+        .from_subquery(QueryTrait::into_query(rows), "found");
+    let row = connection.query_one(&count).await?;
+    let counted: i64 = row.map(|row| row.try_get("", "counted")).transpose()?.unwrap_or_default();
+    Ok(Some(counted.unsigned_abs()).filter(|counted| *counted <= COUNT_ROWS_MAX))
 }
 
 /// The page of `rows`, of which one more than `size` was read to see whether there are more, in the

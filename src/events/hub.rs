@@ -217,6 +217,30 @@ impl Subscription {
         }
     }
 
+    /// The next events in order, at least one, once there are any: all that came meanwhile, about
+    /// as many as one statement reads of the log. For a reader who looks something up for them.
+    ///
+    /// Cancel-safe, as [`next`](Self::next) is.
+    ///
+    /// # Errors
+    /// Those of [`next`](Self::next).
+    pub async fn next_batch(&mut self) -> Result<Vec<Event>, SubscriptionError> {
+        let mut events = vec![self.next().await?];
+        loop {
+            events.extend(self.ready.drain(..));
+            self.seq = events.last().map_or(self.seq, |event| event.seq);
+            if self.behind || events.len() as u64 >= READ_MAX {
+                return Ok(events);
+            }
+            match self.batches.try_recv() {
+                Ok(batch) => self.take(&batch),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => self.behind = true,
+                // Closed: `next` sees to it.
+                Err(_) => return Ok(events),
+            }
+        }
+    }
+
     /// Queues what follows the last event; a gap means that the feed began later than we did.
     fn take(&mut self, batch: &[Event]) {
         let mut expected = self.seq + 1;

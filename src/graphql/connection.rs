@@ -129,7 +129,8 @@ impl<T: OutputType> Connection<T> {
     }
 
     /// How many items the whole list has under the same filter. Counted only when it is selected,
-    /// which costs more the longer the list is. Null where it cannot be told.
+    /// which costs more the longer the list is. Null where it cannot be told: lists of messages are
+    /// counted up to 10,000, and beyond that it is null.
     async fn total_count(&self) -> Option<i32> {
         self.total_count.and_then(|count| i32::try_from(count).ok())
     }

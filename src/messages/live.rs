@@ -1,10 +1,12 @@
 //! The event log of an account as its dashboards follow it, and its inbound messages: reads that
 //! `queries` of sent messages do not cover.
 
+use std::collections::{HashMap, VecDeque};
+
 use entity::event::Model as Event;
-use entity::ids::{AccountId, ContactId, InboundMessageId, MessageId};
+use entity::ids::{AccountId, CampaignId, ContactId, InboundMessageId, MessageId};
 use entity::inbound_message::{Column, Entity, Model as InboundMessage};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Select};
 
 use crate::authz::Action;
 use crate::contacts::{self, ScopeRef, consent};
@@ -29,6 +31,86 @@ pub async fn follow(
         Err(SubscriptionError::Store(error)) => Err(Error::Failed(error.into())),
         Err(rejection) => Err(Error::Rejected(rejection)),
     }
+}
+
+/// The events of a campaign's messages out of an account's log.
+///
+/// The log does not say which campaign a message is of: a statement by the messages' keys tells it
+/// for all events that came while the one before was answered.
+#[derive(Debug)]
+pub struct CampaignEvents {
+    ctx: Ctx,
+    campaign_id: CampaignId,
+    log: Subscription,
+    /// Taken from the log, and not looked up yet.
+    batch: Vec<Event>,
+    found: VecDeque<Event>,
+}
+
+/// Follows the events of a campaign's messages after number `after`, or from now on; none ever
+/// come of a campaign that the account does not have.
+///
+/// # Errors
+/// Those of [`follow`].
+pub async fn follow_campaign(
+    ctx: &Ctx,
+    hub: &Hub,
+    campaign_id: CampaignId,
+    after: Option<i64>,
+) -> Result<CampaignEvents, Error<SubscriptionError>> {
+    let log = follow(ctx, hub, after).await?;
+    let (batch, found) = (Vec::new(), VecDeque::new());
+    Ok(CampaignEvents { ctx: ctx.clone(), campaign_id, log, batch, found })
+}
+
+impl CampaignEvents {
+    /// The next event of a message of the campaign for which `wanted` holds; what it does not hold
+    /// for is not looked up.
+    ///
+    /// Cancel-safe: an event is lost only with the stream itself.
+    ///
+    /// # Errors
+    /// Those of [`Subscription::next`]: after one of the store's, call again to go on.
+    pub async fn next(
+        &mut self,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Event, SubscriptionError> {
+        loop {
+            if let Some(event) = self.found.pop_front() {
+                return Ok(event);
+            }
+            if self.batch.is_empty() {
+                self.batch = self.log.next_batch().await?;
+                self.batch.retain(&wanted);
+                continue;
+            }
+            let ids: Vec<_> = self.batch.iter().map(|event| MessageId(event.subject_id)).collect();
+            let campaigns = campaigns(&self.ctx, self.log.account_id(), &ids).await?;
+            let of_campaign = |event: &Event| {
+                campaigns.get(&MessageId(event.subject_id)) == Some(&self.campaign_id)
+            };
+            self.found.extend(std::mem::take(&mut self.batch).into_iter().filter(of_campaign));
+        }
+    }
+}
+
+/// Which campaigns some messages of an account are of; those of none are missing.
+async fn campaigns(
+    ctx: &Ctx,
+    account_id: AccountId,
+    ids: &[MessageId],
+) -> Result<HashMap<MessageId, CampaignId>, DbErr> {
+    use entity::message::{Column, Entity};
+    // Not by the campaign: its index would lead over all of its messages.
+    let found: Vec<(MessageId, Option<CampaignId>)> = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::CampaignId])
+        .filter(Column::AccountId.eq(account_id))
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .into_tuple()
+        .all(ctx.db.reader())
+        .await?;
+    Ok(found.into_iter().filter_map(|(id, campaign)| Some((id, campaign?))).collect())
 }
 
 /// The event of the account with the number that `seq_in` finds in it, if there is one and
@@ -82,12 +164,12 @@ pub async fn inbound_page(
     Ok(page::fetch_page(ctx.db.reader(), select, Column::Id, order, request).await?)
 }
 
-/// How many inbound messages [`inbound_page`] pages through.
+/// How many inbound messages [`inbound_page`] pages through, if these are not too many to count.
 ///
 /// # Errors
 /// [`Failed`]: not allowed, or the store's own.
-pub async fn inbound_count(ctx: &Ctx, filter: &InboundFilter) -> Result<u64, Failed> {
-    Ok(page::count_all(ctx.db.reader(), filtered(ctx, filter).await?).await?)
+pub async fn inbound_count(ctx: &Ctx, filter: &InboundFilter) -> Result<Option<u64>, Failed> {
+    Ok(page::count_to_max(ctx.db.reader(), filtered(ctx, filter).await?).await?)
 }
 
 /// Which inbound messages are wanted; absent fields leave all, present ones all hold. A thread is

@@ -8,13 +8,16 @@ use entity::inbound_message;
 use entity::message::{self, Model as Message};
 use entity::submission::{self, Model as Submission};
 use entity::time::UnixMillis;
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
 use uuid::Uuid;
 
 use super::text_store;
 use crate::authz::Action;
 use crate::ctx::Ctx;
+use crate::db::page::{self, ListOrder, Page, PageRequest};
 use crate::error::Failed;
 
 /// Which messages of the account; absent fields leave all, present ones all hold.
@@ -67,13 +70,53 @@ fn first_id_at(time: UnixMillis) -> MessageId {
     MessageId(Uuid::from_u64_pair(ms << 16, 0))
 }
 
-/// The account's messages that pass `filter`, for the pager to sort and cut.
+/// How many messages [`page`] pages through, if these are not too many to count.
 ///
 /// # Errors
-/// [`Failed::Forbidden`], [`Failed::Unauthenticated`].
-pub fn select(ctx: &Ctx, filter: &MessageFilter) -> Result<Select<message::Entity>, Failed> {
+/// [`Failed`].
+pub async fn count(ctx: &Ctx, filter: &MessageFilter) -> Result<Option<u64>, Failed> {
     let account_id = ctx.actor.require_in_account(Action::ReadMessages)?;
-    Ok(filter.select(account_id))
+    Ok(page::count_to_max(ctx.db.reader(), filter.select(account_id)).await?)
+}
+
+/// A page of the account's messages that pass `filter`, newest first.
+///
+/// Each of several statuses is read from its own end of its index, and their pages are merged: told
+/// them all at once, a store sorts all that ever had one of them, or walks all messages until it has
+/// met enough that do.
+///
+/// # Errors
+/// [`Failed`].
+pub async fn page(
+    ctx: &Ctx,
+    filter: &MessageFilter,
+    request: &PageRequest<MessageId>,
+) -> Result<Page<Message>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadMessages)?;
+    let (key, order) = (message::Column::Id, ListOrder::Descending);
+    let mut statuses = filter.statuses.clone().unwrap_or_default();
+    statuses.sort_unstable_by_key(|status| status.code());
+    statuses.dedup();
+    let mut ids: Option<SelectStatement> = None;
+    if statuses.len() > 1 {
+        for status in statuses {
+            let only = MessageFilter { statuses: Some(vec![status]), ..filter.clone() };
+            let found = page::keyset(only.select(account_id), key, order, request);
+            let found = found.select_only().column(key).into_query();
+            let found = Query::select().column(key).from_subquery(found, "found").take();
+            ids = Some(match ids {
+                None => found,
+                Some(mut others) => others.union(UnionType::All, found).take(),
+            });
+        }
+    }
+    let select = match ids {
+        None => filter.select(account_id),
+        Some(ids) => message::Entity::find()
+            .filter(message::Column::AccountId.eq(account_id))
+            .filter(key.in_subquery(ids)),
+    };
+    Ok(page::fetch_page(ctx.db.reader(), select, key, order, request).await?)
 }
 
 /// The messages of a campaign, for the pager to sort by contact and cut.

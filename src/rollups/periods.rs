@@ -211,7 +211,7 @@ fn midnight(date: Result<Date, jiff::Error>, zone: &TimeZone) -> Result<i64, Per
 }
 
 /// The range before this one, just as long: so many whole intervals by the calendar where it begins
-/// and ends with them, else so many seconds.
+/// and ends with them, else so many seconds, begun where what is kept of that time begins.
 ///
 /// # Errors
 /// [`PeriodRejection::TooLong`] before 1970.
@@ -219,6 +219,7 @@ pub(super) fn previous(
     edges: &Edges,
     interval: Interval,
     zone: &TimeZone,
+    kept: &Kept,
 ) -> Result<(i64, i64), PeriodRejection> {
     let (from_s, to_s) = (edges.start_s(), edges.end_s());
     let begins =
@@ -234,7 +235,10 @@ pub(super) fn previous(
         Some(span) if begins(from_s)? && begins(to_s)? => {
             midnight(local(from_s, zone)?.date().checked_sub(span), zone)?
         }
-        _ => from_s - (to_s - from_s),
+        _ => {
+            let start_s = from_s - (to_s - from_s);
+            kept.finest(start_s).start_of(start_s)
+        }
     };
     if start_s < 0 {
         return Err(PeriodRejection::TooLong);
@@ -420,7 +424,7 @@ mod tests {
         let zone = time_zone("Europe/Berlin").unwrap();
         let before = |from: &str, to: &str, interval| {
             let edges = edges(at(from), at(to), interval, &zone).unwrap();
-            let (from_s, to_s) = previous(&edges, interval, &zone).unwrap();
+            let (from_s, to_s) = previous(&edges, interval, &zone, &ALL_KEPT).unwrap();
             let text = |time_s| Timestamp::from_second(time_s).unwrap().to_string();
             (text(from_s), text(to_s))
         };
@@ -434,5 +438,18 @@ mod tests {
         let (from, to) = ("2026-03-02T10:30:00Z", "2026-03-02T12:30:00Z");
         let hours = before(from, to, Interval::Hour);
         assert_eq!(hours, pair("2026-03-02T08:30:00Z", from));
+    }
+
+    #[test]
+    fn the_range_before_a_range_up_to_now_begins_where_something_is_kept() {
+        let zone = time_zone("Asia/Kolkata").unwrap();
+        // Minutes are kept of the end alone, which is no quarter of an hour.
+        let kept = Kept { minutes_from_s: at("2026-03-01T00:00:00Z"), quarters_from_s: 0 };
+        let (from, to) = (at("2026-02-04T10:15:00Z"), at("2026-03-06T10:22:00Z"));
+        let edges = edges(from, to, Interval::Day, &zone).unwrap();
+        let (start_s, end_s) = previous(&edges, Interval::Day, &zone, &kept).unwrap();
+        assert_eq!((start_s, end_s), (at("2026-01-05T10:00:00Z"), from));
+        let before = super::edges(start_s, end_s, Interval::Day, &zone).unwrap();
+        assert!(segments(&before, &kept).is_ok());
     }
 }

@@ -322,7 +322,7 @@ pub async fn metrics(
         Read { ctx, view, filter: &question.filter, with_latencies: question.with_latencies };
     let series = read.series(&edges, &kept).await?;
     let previous = if question.with_previous {
-        let (from_s, to_s) = periods::previous(&edges, interval, &zone).map_err(rejected)?;
+        let (from_s, to_s) = periods::previous(&edges, interval, &zone, &kept).map_err(rejected)?;
         // The older range may be kept by less.
         let edges = periods::edges(from_s, to_s, interval, &zone).map_err(rejected)?;
         Some(read.series(&edges, &kept).await?)

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::store::Behind;
 use super::timeline::{Facts, Life};
 
-/// Messages remembered at most, over all accounts: measured, some 40 MiB.
-const MESSAGES_MAX: usize = 65_536;
+/// Messages remembered at most, over all accounts: measured, some 20 MiB.
+const MESSAGES_MAX: usize = 32_768;
 /// When there is no room, what nothing was heard of for this long is forgotten.
 const SILENCE_MS_MAX: i64 = 10 * 60_000;
 /// How often room is made at most.

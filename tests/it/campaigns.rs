@@ -2,6 +2,7 @@
 
 mod api;
 mod storms;
+mod stream;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Kills the built program under load and looks whether anything was lost, doubled or left hanging.
 //! The short form of the load program's scenarios: `cargo bench --bench load -- crash`,
-//! `webhook-crash` and `campaign` are the long ones. Here also: that its audit finds what it looks for.
+//! `webhook-crash`, `campaign` and `import` are the long ones. Here also: that its audit finds what it looks for.
 
 use std::collections::HashMap;
 
@@ -13,6 +13,7 @@ use crate::kit::rig::StoreKind;
 use crate::kit::scenarios::HouseArgs;
 use crate::kit::scenarios::campaign;
 use crate::kit::scenarios::crash::{self, Args, Victim};
+use crate::kit::scenarios::import;
 use crate::kit::scenarios::webhook_crash;
 
 async fn survives(victim: Victim, store: StoreKind) {
@@ -92,6 +93,23 @@ async fn a_killed_server_writes_to_each_contact_once_on_sqlite() {
 #[tokio::test]
 async fn a_killed_server_writes_to_each_contact_once_on_postgres() {
     writes_to_each_once(StoreKind::Postgres).await;
+}
+
+async fn imports_each_row_once(store: StoreKind) {
+    let args = import::Args { store, rows: 12_000, kills: 3, kill_upload: false, seed: 1 };
+    let report = import::run(args).await;
+    report.print(false);
+    assert!(!report.failed());
+}
+
+#[tokio::test]
+async fn a_killed_server_imports_each_row_once_on_sqlite() {
+    imports_each_row_once(StoreKind::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_killed_server_imports_each_row_once_on_postgres() {
+    imports_each_row_once(StoreKind::Postgres).await;
 }
 
 /// What the audit says of two messages, which the log tells of by `(message, number, status)` and

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use entity::enums::{KeyMode, Role};
-use entity::ids::{CarrierId, MessageId};
+use entity::ids::{AccountId, CarrierId, InboundMessageId, MessageId};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use heliograph::carriers::registry::SIMULATOR_CARRIER_ID;
 use heliograph::ctx::{Ctx, Platform};
+use heliograph::db::page::COUNT_ROWS_MAX;
+use heliograph::db::{Bulk, BulkColumn, BulkType};
 use serde_json::{Value, json};
 
 use crate::graphql_api::{Api, account, code_of, furnish, key, person, text};
@@ -64,6 +66,25 @@ fn observed(house: &TestHouse, ctx: &Ctx) -> (Ctx, Arc<Mutex<Vec<String>>>) {
         house.platform.db.clone().observed(move |sql| log.lock().unwrap().push(sql.to_owned()));
     let platform = Platform { db, ..Platform::clone(&house.platform) };
     (Ctx::new(Arc::new(platform), ctx.actor.clone(), Arc::from("test")), statements)
+}
+
+/// Messages from phones, straight into the store.
+async fn arrive(house: &TestHouse, account_id: AccountId, count: u64) {
+    const COLUMNS: &[BulkColumn] = &[BulkColumn::new("id", BulkType::Uuid)];
+    let ids: Vec<InboundMessageId> = (0..count).map(|_| house.platform.ids.next()).collect();
+    let written = house.platform.db.write(|tx| {
+        let mut rows = Bulk::new(COLUMNS);
+        ids.iter().for_each(|id| rows.push([id.0.into()]));
+        async move {
+            let sql = "INSERT INTO inbound_message (id, account_id, carrier_id, sender, recipient, \
+                body, parts, parts_received, received_at_ms) \
+                SELECT id, {1}, {2}, '4915112345678', '12345', {3}, 1, 1, 0 FROM rows";
+            let body = b"Hi".to_vec();
+            let values = vec![account_id.into(), SIMULATOR_CARRIER_ID.into(), body.into()];
+            rows.execute(&tx, sql, values).await
+        }
+    });
+    written.await.unwrap();
 }
 
 both_stores! {
@@ -411,8 +432,8 @@ both_stores! {
         assert_eq!(last_word(foreign).await, "BAD_REQUEST");
         let wrong = api.stream(&ctx, FOLLOW, json!({ "after": "nonsense" }));
         assert_eq!(last_word(wrong).await, "BAD_REQUEST");
-        let campaign = json!({ "filter": { "campaignId": "camp_01h455vb4pex5vsknk084sn02q" } });
-        assert_eq!(last_word(api.stream(&ctx, FOLLOW, campaign)).await, "BAD_REQUEST");
+        let campaign = json!({ "filter": { "campaignId": ids[0] } });
+        assert_eq!(last_word(api.stream(&ctx, FOLLOW, campaign)).await, "INVALID_ID");
         let nobody = house.ctx_as(heliograph::authz::Actor::Anonymous);
         assert_eq!(last_word(api.stream(&nobody, FOLLOW, json!({}))).await, "UNAUTHENTICATED");
     }
@@ -469,6 +490,59 @@ both_stores! {
         let billing = person(&house, account_id, Role::Billing);
         let document = "{ inboundMessages { nodes { from text } } }";
         assert_eq!(api.code(&billing, document, json!({})).await, "FORBIDDEN");
+    }
+
+    async fn several_statuses_are_one_list(house: TestHouse) {
+        let api = Api::new(&house).await;
+        let account_id = account(&house, "Acme").await;
+        let ctx = key(&house, account_id, KeyMode::Test);
+        let mut ids = send_test(&api, &ctx, "one", 7).await;
+        api.data(&ctx, CANCEL, json!({ "ids": [ids[1], ids[2], ids[5]] })).await;
+        ids.reverse();
+        let document = "query($statuses: [MessageStatus!], $first: Int, $after: Cursor, $last: Int, \
+            $before: Cursor) { messages(filter: {statuses: $statuses}, first: $first, after: $after, \
+            last: $last, before: $before) { totalCount nodes { id } \
+            pageInfo { hasNextPage startCursor endCursor } } }";
+        let page = async |variables: Value| {
+            let mut variables = variables;
+            variables["statuses"] = json!(["QUEUED", "CANCELED", "SENT", "QUEUED"]);
+            let page = api.data(&ctx, document, variables).await["messages"].clone();
+            assert_eq!(page["totalCount"], 7);
+            let nodes = page["nodes"].as_array().unwrap();
+            let ids: Vec<_> = nodes.iter().map(|node| text(&node["id"])).collect();
+            (ids, page["pageInfo"].clone())
+        };
+        let (first, info) = page(json!({ "first": 3 })).await;
+        assert_eq!((&first[..], &info["hasNextPage"]), (&ids[..3], &json!(true)));
+        let (rest, info) = page(json!({ "first": 10, "after": info["endCursor"] })).await;
+        assert_eq!((&rest[..], &info["hasNextPage"]), (&ids[3..], &json!(false)));
+        let (last, info) = page(json!({ "last": 2 })).await;
+        assert_eq!(last[..], ids[5..]);
+        let (before, _) = page(json!({ "last": 2, "before": info["startCursor"] })).await;
+        assert_eq!(before[..], ids[3..5]);
+        let none = json!({ "statuses": ["DELIVERED", "FAILED"] });
+        let none = api.data(&ctx, document, none).await["messages"].clone();
+        assert_eq!((&none["totalCount"], &none["nodes"]), (&json!(0), &json!([])));
+    }
+
+    async fn a_list_of_messages_is_counted_up_to_a_limit(house: TestHouse) {
+        let api = Api::new(&house).await;
+        let account_id = account(&house, "Acme").await;
+        let ctx = key(&house, account_id, KeyMode::Live);
+        let count = async || {
+            let document = "{ inboundMessages(first: 1) { totalCount nodes { id } } }";
+            api.data(&ctx, document, json!({})).await["inboundMessages"]["totalCount"].clone()
+        };
+        arrive(&house, account_id, COUNT_ROWS_MAX).await;
+        assert_eq!(count().await, COUNT_ROWS_MAX);
+        arrive(&house, account_id, 1).await;
+        assert_eq!(count().await, Value::Null, "more than are counted");
+        let other = account(&house, "Other").await;
+        let ctx = key(&house, other, KeyMode::Live);
+        let document = "{ inboundMessages { totalCount } messages { totalCount } }";
+        let none = api.data(&ctx, document, json!({})).await;
+        assert_eq!((&none["inboundMessages"]["totalCount"], &none["messages"]["totalCount"]),
+            (&json!(0), &json!(0)));
     }
 
     async fn nodes_come_in_the_order_asked_for_and_have_a_limit(house: TestHouse) {

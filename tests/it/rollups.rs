@@ -16,7 +16,6 @@ use entity::time::UnixMillis;
 use futures::FutureExt;
 use heliograph::billing::{self, UsageQuestion};
 use heliograph::ctx::{Ctx, Platform};
-use heliograph::db::page;
 use heliograph::messages::{queries, sweeps};
 use heliograph::rollups::{
     self, Filter, Folder, Interval, Measure, Metrics, MetricsQuestion, Mode, Whose,
@@ -67,8 +66,8 @@ async fn listed(
         created_before: Some(to),
         ..queries::MessageFilter::default()
     };
-    let select = queries::select(ctx, &filter).unwrap();
-    i64::try_from(page::count_all(ctx.db.reader(), select).await.unwrap()).unwrap()
+    let count = queries::count(ctx, &filter).await.unwrap();
+    i64::try_from(count.expect("fewer than are counted")).unwrap()
 }
 
 /// Live and test together, as the list has them.

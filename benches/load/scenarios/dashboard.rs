@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use heliograph::config::DatabaseUrl;
+use heliograph::db::page::COUNT_ROWS_MAX;
 use serde_json::{Value, json};
 
 use crate::kit::drive::api::Api;
@@ -16,8 +17,9 @@ const WARM_UP: u32 = 5;
 /// What 95 of 100 requests must take at most, in ms.
 const P95_MS_MAX: f64 = 150.0;
 
-/// What a home page asks for.
-const HOME: &str = "query($metrics: MetricsInput!, $countries: BreakdownInput!) { \
+/// What a home page asks for: as many root fields as an operation may have.
+const HOME: &str = "query($today: MetricsInput!, $metrics: MetricsInput!, $countries: BreakdownInput!) { \
+    today: metrics(input: $today) { current { totals { accepted delivered failed } } } \
     metrics(input: $metrics) { asOf \
       current { totals { accepted sent delivered undelivered failed deliveryRate cost { amount } } \
         latency { toDelivered { p50Ms p95Ms p99Ms } } \
@@ -26,8 +28,18 @@ const HOME: &str = "query($metrics: MetricsInput!, $countries: BreakdownInput!) 
     breakdown(input: $countries) { groups { country totals { accepted delivered deliveryRate } } \
       other { accepted } totals { accepted } } \
     accountBalance { available currency } \
-    messages(first: 10) { nodes { id to from status createdAt } } \
+    messages(first: 10) { totalCount nodes { id to from status createdAt } } \
+    wrong: messages(first: 5, filter: { statuses: [UNDELIVERED, FAILED, REJECTED] }) { totalCount \
+      nodes { id to status error { title } } } \
+    inboundMessages(first: 5) { totalCount nodes { id from } } \
+    campaigns(first: 5) { totalCount nodes { id name status totals { recipients delivered } } } \
+    senders(first: 10) { nodes { id value status } } \
     invoices(first: 5, filter: { status: OPEN }) { nodes { id number } } }";
+const CAMPAIGN: &str = "mutation($name: String!, $list: ID!) { createCampaign(input: { name: $name, \
+    sender: \"Load\", text: \"Hello\", audience: { listIds: [$list] } }) { campaign { id } \
+    userErrors { code } } }";
+/// Campaigns that there are.
+const CAMPAIGNS: u32 = 20;
 
 /// How much there is, and how often it is asked.
 #[derive(clap::Args)]
@@ -70,6 +82,7 @@ pub async fn run(args: Args) -> Report {
     report.figure("seeded_per_s", args.messages as f64 / start.elapsed().as_secs_f64());
     server.restart().await;
     let api = Api::new(&server.url(), &credentials.api_key);
+    make_campaigns(&api).await;
     let variables = home(args.days, &args.time_zone);
     for _ in 0..WARM_UP {
         api.query(HOME, variables.clone()).await;
@@ -94,6 +107,17 @@ pub async fn run(args: Args) -> Report {
     report
 }
 
+async fn make_campaigns(api: &Api) {
+    let made =
+        api.query("mutation { createList(input: {name: \"All\"}) { list { id } } }", json!({}));
+    let list = made.await["createList"]["list"]["id"].clone();
+    for n in 0..CAMPAIGNS {
+        let variables = json!({ "name": format!("Offer {n}"), "list": list });
+        let made = api.query(CAMPAIGN, variables).await;
+        assert_eq!(made["createCampaign"]["userErrors"], json!([]), "{made}");
+    }
+}
+
 fn home(days: u32, time_zone: &str) -> Value {
     let rfc3339 = |ago_ms: u64| {
         let ms = i64::try_from(unix_us() / 1_000 - ago_ms).expect("a time of this century");
@@ -102,6 +126,7 @@ fn home(days: u32, time_zone: &str) -> Value {
     let month_ms = u64::from(days.min(30)) * 86_400_000;
     let (from, to) = (rfc3339(month_ms), rfc3339(0));
     json!({
+        "today": { "from": rfc3339(86_400_000), "to": to, "timeZone": time_zone },
         "metrics": { "from": from, "to": to, "interval": "DAY", "timeZone": time_zone,
             "compareToPrevious": true },
         "countries": { "from": from, "to": to, "by": "COUNTRY", "top": 5 },
@@ -118,6 +143,11 @@ fn check(answer: &Value, args: &Args, report: &mut Report) {
     let accepted = accepted.as_f64().unwrap_or_default();
     if (accepted - expected).abs() > expected * 0.01 + 10.0 {
         report.fault(format!("{accepted} messages of some {expected:.0} are shown"));
+    }
+    let (counted, all) = (&answer["messages"]["totalCount"], args.messages);
+    let expected = if all <= COUNT_ROWS_MAX { json!(all) } else { Value::Null };
+    if counted != &expected {
+        report.fault(format!("{counted} messages are counted"));
     }
     let shown = answer["messages"]["nodes"].as_array().map_or(0, Vec::len);
     if shown as u64 != args.messages.min(10) {

@@ -4,6 +4,7 @@ pub mod backlog;
 pub mod campaign;
 pub mod crash;
 pub mod dashboard;
+pub mod import;
 pub mod latency;
 pub mod seed;
 pub mod paying;

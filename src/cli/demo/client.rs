@@ -137,6 +137,17 @@ impl Client {
         Ok(answer.bytes().await?.to_vec())
     }
 
+    /// Puts a file where a signed link leads, with no credential.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(super) async fn upload(&self, url: &str, file: String) -> Result<(), ClientError> {
+        let stranger = Self::stranger(url)?;
+        let request = stranger.calls.put(url).header(CONTENT_TYPE, "text/csv").body(file);
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// What a page elsewhere says, opened as a browser does: with no credential.
     ///
     /// # Errors

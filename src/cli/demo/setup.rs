@@ -36,7 +36,7 @@ use crate::types::secret::SecretText;
 pub(super) const SENDER: &str = "Heliograph";
 /// The carrier's name, by which a demo on a kept store finds the one of the last demo.
 const CARRIER: &str = "Simulated SMSC";
-const SYSTEM_ID: &str = "demo";
+pub(super) const SYSTEM_ID: &str = "demo";
 /// From a submission to its answer, in milliseconds: a carrier not far away.
 const ANSWER_DELAY_MS: u64 = 10;
 /// From the answer to the receipt, in milliseconds: what a phone takes at its fastest.
@@ -45,9 +45,9 @@ const RECEIPT_DELAY_MS: u64 = 250;
 const UNDELIVERED: f64 = 0.01;
 /// Submissions without an answer: enough for some thousand a second at that delay.
 const WINDOW: u16 = 50;
-/// What the account starts with, in the currency of the settings: ten thousand parts and more at the
-/// default price.
-const START_BALANCE: Micros = Micros(1_000_000_000);
+/// What the account starts with, in the currency of the settings: more parts at the default price
+/// than a demo may send.
+const START_BALANCE: Micros = Micros(2_000_000_000);
 /// Everything is on one machine: a bind takes milliseconds.
 const BIND_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -64,6 +64,8 @@ pub(super) struct Stage {
     pub(super) account_id: String,
     /// How many demos went before on this store.
     pub(super) account_number: u32,
+    /// A number of the account's, which phones can answer.
+    pub(super) reply_number: String,
     pub(super) live_key: String,
     pub(super) test_key: String,
     /// The owner's, good for minutes.
@@ -99,9 +101,13 @@ pub(super) async fn set_up(app: &App) -> Result<Stage, Failure> {
     billing::set_credit(&ctx, account_id, start)
         .await
         .map_err(|error| Failure::new(format!("cannot give the account a balance: {error:?}")))?;
-    senders::approve_value(&ctx, account_id, SENDER)
-        .await
-        .map_err(|error| Failure::new(format!("cannot approve the sender: {error:?}")))?;
+    // One of its own for each demo on a store.
+    let reply_number = format!("+4915199{:06}", account_number % 1_000_000);
+    for sender in [SENDER, reply_number.as_str()] {
+        senders::approve_value(&ctx, account_id, sender)
+            .await
+            .map_err(|error| Failure::new(format!("cannot approve the sender: {error:?}")))?;
+    }
     lead_all_numbers_to(&ctx, smsc.local_addr(), password).await?;
     let stripe = connect_stripe(&ctx).await?;
     let owner_password = data_encoding::HEXLOWER.encode(&ctx.randomness.bytes::<12>());
@@ -117,6 +123,7 @@ pub(super) async fn set_up(app: &App) -> Result<Stage, Failure> {
         url,
         account_id: account_id.to_string(),
         account_number: u32::try_from(account_number).unwrap_or(u32::MAX),
+        reply_number,
         live_key: created.api_key.text.expose().to_owned(),
         test_key: created.test_api_key.text.expose().to_owned(),
         owner_token,

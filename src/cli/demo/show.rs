@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
+use super::campaign::Outcome;
 use super::money::Account;
 use super::setup::{SENDER, Stage};
 use super::tally::Tally;
@@ -141,6 +142,17 @@ impl Show {
             println!("             = {after} {currency}, as it has to be");
         } else {
             println!("             but the account has {after} {currency}");
+        }
+    }
+
+    /// What became of the campaign.
+    pub(super) fn campaign(&self, outcome: &Outcome, currency: &str) {
+        let Outcome { totals, cost, replies, opt_outs, .. } = outcome;
+        println!();
+        println!("  campaign   {} contacts: {}", totals.recipients, totals.shown());
+        println!("             {cost} {currency}, replies: {replies}, opt-outs: {opt_outs}");
+        if !outcome.adds_up() {
+            println!("             but that is not what the phones got and wrote");
         }
     }
 

@@ -188,7 +188,7 @@ impl Campaign {
         let statuses = statuses.as_deref();
         let page = campaigns::messages_page(ctx, self.0.id, statuses, &request).await?;
         let total = if wants_total_count(context) {
-            Some(campaigns::messages_count(ctx, self.0.id, statuses).await?)
+            campaigns::messages_count(ctx, self.0.id, statuses).await?
         } else {
             None
         };

@@ -2,12 +2,11 @@
 
 use async_graphql::{Context, ID, InputObject, Object};
 use entity::ids::MessageId;
-use entity::message::Column;
 
 use super::enums::{MessageClass, MessageStatus, stored_statuses};
 use super::{InboundMessage, Message};
 use crate::ctx::Ctx;
-use crate::db::page::{self, ListOrder, PageRequest};
+use crate::db::page::PageRequest;
 use crate::error::Failed;
 use crate::graphql::call;
 use crate::graphql::connection::{Connection, PageArguments, cost, wants_total_count};
@@ -102,8 +101,8 @@ impl MessagesQuery {
         find(context, parse_id(&id)?).await
     }
 
-    /// The messages of the caller's account, newest first. For everybody in the account and for
-    /// keys with the scope `messages:read`.
+    /// The messages of the caller's account, newest first; `metrics` tells how many of the many there
+    /// are. For everybody in the account and for keys with the scope `messages:read`.
     #[graphql(complexity = "cost(first, last).saturating_mul(child_complexity)")]
     async fn messages(
         &self,
@@ -141,7 +140,7 @@ impl MessagesQuery {
         let filter = filter.unwrap_or_default().parse()?;
         let page = live::inbound_page(ctx, &filter, &request).await?;
         let total = if wants_total_count(context) {
-            Some(live::inbound_count(ctx, &filter).await?)
+            live::inbound_count(ctx, &filter).await?
         } else {
             None
         };
@@ -158,11 +157,8 @@ async fn messages(
 ) -> Answer<Connection<Message>> {
     let kind = CursorKind::Messages;
     let request: PageRequest<MessageId> = arguments.request(kind)?;
-    let select = queries::select(ctx, &filter.try_into()?)?;
-    let reader = ctx.db.reader();
-    let total =
-        if wants_total { Some(page::count_all(reader, select.clone()).await?) } else { None };
-    let order = ListOrder::Descending;
-    let page = page::fetch_page(reader, select, Column::Id, order, &request).await?;
+    let filter = filter.try_into()?;
+    let total = if wants_total { queries::count(ctx, &filter).await? } else { None };
+    let page = queries::page(ctx, &filter, &request).await?;
     Ok(Connection::new(kind, page.map(|row| (row.id, Message::of_row(row))), total))
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use async_graphql::{Context, ID, InputObject, Subscription};
 use entity::enums::{EventKind, MessageStatus as StoredStatus};
 use entity::event::Model;
-use entity::ids::MessageId;
+use entity::ids::{CampaignId, MessageId};
 use futures::Stream;
 use futures::stream::unfold;
 use uuid::Uuid;
@@ -31,16 +31,18 @@ pub struct MessageEventFilter {
     /// Only those about these messages; at most 1,000. Ids of messages that the account does not
     /// have match nothing.
     pub message_ids: Option<Vec<ID>>,
-    /// Not in this version: `campaignProgress` tells how a campaign goes. Anything but null is
-    /// answered `BAD_REQUEST`.
+    /// Only those of messages of this campaign, `camp_…`. A campaign that the account does not have
+    /// matches nothing. `campaignProgress` tells how it goes in sums.
     pub campaign_id: Option<ID>,
     /// Only those in which a message takes one of these statuses.
     pub statuses: Option<Vec<MessageStatus>>,
 }
 
-/// A filter, ready to be asked.
+/// A filter, ready to be asked: the campaign is the source's.
 #[derive(Debug, Default)]
 struct Wanted {
+    /// Of whatever campaign or of none: messages that were sent, not those from phones.
+    only_sent: bool,
     subjects: Option<HashSet<Uuid>>,
     /// Stored numbers.
     statuses: Option<HashSet<i16>>,
@@ -48,10 +50,6 @@ struct Wanted {
 
 impl Wanted {
     fn new(filter: MessageEventFilter) -> Answer<Self> {
-        if filter.campaign_id.is_some() {
-            let text = "filter.campaignId: not in this version; follow campaignProgress";
-            return Err(Failed::BadRequest(text.to_owned()).into());
-        }
         let subjects = match filter.message_ids {
             None => None,
             Some(ids) if ids.len() > MESSAGE_IDS_MAX => {
@@ -67,7 +65,7 @@ impl Wanted {
         let statuses = filter
             .statuses
             .map(|shown| stored_statuses(&shown).into_iter().map(StoredStatus::code).collect());
-        Ok(Self { subjects, statuses })
+        Ok(Self { only_sent: filter.campaign_id.is_some(), subjects, statuses })
     }
 
     fn takes(&self, event: &Model) -> bool {
@@ -77,7 +75,9 @@ impl Wanted {
                     self.subjects.as_ref().is_none_or(|all| all.contains(&event.subject_id));
                 subject && self.statuses.as_ref().is_none_or(|all| all.contains(&event.status))
             }
-            EventKind::MessageReceived => self.subjects.is_none() && self.statuses.is_none(),
+            EventKind::MessageReceived => {
+                !self.only_sent && self.subjects.is_none() && self.statuses.is_none()
+            }
             // Of other domains: told by their own streams.
             _ => false,
         }
@@ -107,16 +107,18 @@ impl MessagesSubscription {
         let hub = context
             .data_opt::<Hub>()
             .ok_or_else(|| Failed::internal("the schema was built without its services"))?;
-        let wanted = Wanted::new(filter.unwrap_or_default())?;
+        let filter = filter.unwrap_or_default();
+        let campaign_id = filter.campaign_id.as_ref().map(parse_id).transpose()?;
+        let wanted = Wanted::new(filter)?;
         let after = after.as_ref().map(seq_of_cursor).transpose()?;
         // Boxed: what the first reads need is given back, not kept as long as the stream.
-        let subscription = match Box::pin(live::follow(&ctx, hub, after)).await {
-            Ok(subscription) => subscription,
+        let source = match Box::pin(Source::new(&ctx, hub, campaign_id, after)).await {
+            Ok(source) => source,
             Err(Error::Rejected(rejection)) => return Err(refused(rejection)),
             Err(Error::Failed(failed)) => return Err(failed.into()),
         };
         // Boxed: the future that waits for the next event would else hold room for it twice.
-        let feed = Box::new(Feed { ctx, subscription, wanted });
+        let feed = Box::new(Feed { ctx, source, wanted });
         Ok(unfold(Some(feed), |feed| async {
             let mut feed = feed?;
             match feed.next().await {
@@ -128,9 +130,48 @@ impl MessagesSubscription {
     }
 }
 
+/// Where a stream's events come from.
+enum Source {
+    Account(events::Subscription),
+    /// Boxed: the others are not to hold room for it.
+    Campaign(Box<live::CampaignEvents>),
+}
+
+impl Source {
+    async fn new(
+        ctx: &Ctx,
+        hub: &Hub,
+        campaign_id: Option<CampaignId>,
+        after: Option<i64>,
+    ) -> Result<Self, Error<SubscriptionError>> {
+        Ok(match campaign_id {
+            None => Self::Account(live::follow(ctx, hub, after).await?),
+            Some(id) => {
+                let events = live::follow_campaign(ctx, hub, id, after).await?;
+                Self::Campaign(Box::new(events))
+            }
+        })
+    }
+
+    /// The next event that is `wanted`.
+    async fn next(&mut self, wanted: &Wanted) -> Result<Event, SubscriptionError> {
+        loop {
+            let event = match self {
+                Self::Account(log) => log.next().await?,
+                // Boxed: the others are not to hold room for its query.
+                Self::Campaign(log) => Box::pin(log.next(|event| wanted.takes(event))).await?,
+            };
+            if let Some(event) = Some(event).filter(|event| wanted.takes(event)).and_then(Event::of)
+            {
+                return Ok(event);
+            }
+        }
+    }
+}
+
 struct Feed {
     ctx: Ctx,
-    subscription: events::Subscription,
+    source: Source,
     wanted: Wanted,
 }
 
@@ -139,13 +180,8 @@ impl Feed {
     /// meanwhile but time.
     async fn next(&mut self) -> Answer<Event> {
         loop {
-            match self.subscription.next().await {
-                Ok(event) => {
-                    let wanted = self.wanted.takes(&event);
-                    if let Some(event) = Event::of(event).filter(|_| wanted) {
-                        return Ok(event);
-                    }
-                }
+            match self.source.next(&self.wanted).await {
+                Ok(event) => return Ok(event),
                 Err(SubscriptionError::Store(error)) => {
                     tracing::warn!(
                         request.id = %self.ctx.request_id, %error,
@@ -213,6 +249,12 @@ mod tests {
         assert!(all.takes(&event(EventKind::MessageReceived, 1, StoredStatus::Scheduled)));
         assert!(all.takes(&event(EventKind::MessageStatusChanged, 1, StoredStatus::Sent)));
         assert!(!all.takes(&event(EventKind::InvoicePaid, 1, StoredStatus::Scheduled)));
+        let campaign_id = Some(ID(CampaignId(Uuid::from_u128(1)).to_string()));
+        let of_campaign =
+            Wanted::new(MessageEventFilter { campaign_id, ..MessageEventFilter::default() })
+                .unwrap();
+        assert!(of_campaign.takes(&event(EventKind::MessageStatusChanged, 1, StoredStatus::Sent)));
+        assert!(!of_campaign.takes(&event(EventKind::MessageReceived, 1, StoredStatus::Scheduled)));
     }
 
     #[test]
