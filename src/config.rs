@@ -6,6 +6,7 @@
 mod billing;
 mod contacts;
 mod database_url;
+mod quiet_hours;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use self::billing::{Billing, Mail, Payments};
 pub use self::contacts::Contacts;
 pub use self::database_url::{DatabaseUrl, UnknownScheme};
+pub use self::quiet_hours::QuietHours;
 
 /// The text of `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -55,6 +57,8 @@ pub struct Settings {
     pub metrics: Metrics,
     /// Campaigns.
     pub campaigns: Campaigns,
+    /// When marketing is not sent.
+    pub quiet_hours: QuietHours,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -331,8 +335,8 @@ impl Settings {
         settings.validated()
     }
 
-    fn validated(self) -> Result<Self, SettingsError> {
-        let mut faults = Vec::new();
+    fn validated(mut self) -> Result<Self, SettingsError> {
+        let mut faults = self.quiet_hours.read();
         {
             let mut range = |name: &str, value: i64, min: i64, max: i64| {
                 if !(min..=max).contains(&value) {

@@ -20,6 +20,7 @@ use crate::db::TransactionError;
 use crate::error::{Error, Failed};
 use crate::messages::campaigns::{self as messages, Of, Prepared};
 use crate::messages::commands::{BatchRejection, Tables};
+use crate::messages::quiet_hours::Timing;
 use crate::messages::{ItemErrorCode, NewMessage};
 
 /// Recipients of one transaction.
@@ -145,6 +146,7 @@ impl Walk<'_> {
             account_id: campaign.account_id,
             campaign_id: campaign.id,
             mode: if campaign.is_test { KeyMode::Test } else { KeyMode::Live },
+            timing: timing(campaign, place.expanded),
         };
         let prepared = match messages::prepare(ctx, self.tables, of, items).await {
             Ok(prepared) => prepared,
@@ -257,6 +259,11 @@ pub(super) fn message(
         validity_period_seconds: None,
         topic: campaign.topic.clone(),
     }
+}
+
+/// How a campaign's messages are spread over time, from the recipient at a place on.
+pub(super) fn timing(campaign: &Model, place: i64) -> Timing {
+    Timing { at_local: None, rate_per_s: campaign.rate_per_s, place }
 }
 
 /// The code of a refusal as it is stored and shown.

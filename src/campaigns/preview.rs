@@ -7,9 +7,10 @@ use entity::campaign::Model;
 use entity::contact;
 use entity::enums::KeyMode;
 use entity::ids::{AccountId, CampaignId, ContactId};
+use entity::time::UnixMillis;
 use sea_orm::{DbErr, EntityTrait, QueryOrder, QuerySelect, Select};
 
-use super::expand::message;
+use super::expand::{message, timing};
 use super::model::is_over;
 use super::template::Template;
 use crate::authz::Action;
@@ -49,6 +50,10 @@ pub struct Preview {
     pub available: Micros,
     /// Whether all messages were made, rather than those of a sample and the rest reckoned by it.
     pub is_exact: bool,
+    /// How many messages quiet hours would keep waiting.
+    pub waiting: u64,
+    /// When the first of those tried out would be let go, and the last.
+    pub released: Option<(UnixMillis, UnixMillis)>,
     /// For how many contacts messages were made.
     pub sample: u64,
     /// Some of them.
@@ -129,6 +134,8 @@ pub async fn preview(
         currency: terms.currency,
         available,
         is_exact,
+        waiting: sums.for_all(sums.waiting, reached),
+        released: sums.released,
         sample: sums.tried,
         examples: shown,
     })
@@ -141,6 +148,8 @@ struct Sums {
     refused: u64,
     parts: u64,
     cost: u64,
+    waiting: u64,
+    released: Option<(UnixMillis, UnixMillis)>,
 }
 
 impl Sums {
@@ -150,6 +159,11 @@ impl Sums {
             Ok(estimate) => {
                 self.parts += u64::try_from(estimate.parts).unwrap_or_default();
                 self.cost += u64::try_from(estimate.price.0).unwrap_or_default();
+                if let Some(at) = estimate.release_at {
+                    self.waiting += 1;
+                    let (first, last) = self.released.unwrap_or((at, at));
+                    self.released = Some((first.min(at), last.max(at)));
+                }
             }
             Err(_) => self.refused += 1,
         }
@@ -198,6 +212,7 @@ async fn try_out(
         account_id: campaign.account_id,
         campaign_id: campaign.id,
         mode: if campaign.is_test { KeyMode::Test } else { KeyMode::Live },
+        timing: timing(campaign, 0),
     };
     let outcomes = match messages::estimate(ctx, tables, of, items).await {
         Ok(outcomes) => outcomes,

@@ -31,6 +31,7 @@ pub mod model;
 pub mod opt_out;
 pub mod preferences;
 pub mod queries;
+pub mod quiet_hours;
 mod store;
 pub mod sweeps;
 mod text_store;
