@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::ddl::add_column;
+use crate::ddl::{add_column, run};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -13,8 +13,19 @@ impl MigrationTrait for Migration {
         for (table, column) in COLUMNS {
             add_column(manager, table, column).await?;
         }
-        Ok(())
+        run(manager, INDEXES).await
     }
 }
 
-const COLUMNS: &[(&str, &str)] = &[("message", "valid_until_ms BIGINT")];
+const COLUMNS: &[(&str, &str)] = &[
+    ("message", "valid_until_ms BIGINT"),
+    ("campaign", "send_at_local TEXT"),
+    ("campaign", "parent_id UUID"),
+    ("campaign", "retries_unknown BOOLEAN NOT NULL DEFAULT FALSE"),
+];
+
+const INDEXES: &[&str] = &[
+    // A campaign is retried by one other at a time.
+    "CREATE UNIQUE INDEX campaign_retry ON campaign (account_id, parent_id) WHERE status IN (0, 1, 2, 3)",
+    "CREATE INDEX campaign_parent ON campaign (account_id, parent_id) WHERE parent_id IS NOT NULL",
+];

@@ -10,7 +10,7 @@ use entity::ids::ContactId;
 use sea_orm::DbErr;
 
 use super::lifecycle::end_by_itself;
-use super::model::Rate;
+use super::model::{LocalTime, Rate};
 use super::recipients::{self, Advance};
 use super::template::Template;
 use super::work::Work;
@@ -263,7 +263,8 @@ pub(super) fn message(
 
 /// How a campaign's messages are spread over time, from the recipient at a place on.
 pub(super) fn timing(campaign: &Model, place: i64) -> Timing {
-    Timing { at_local: None, rate_per_s: campaign.rate_per_s, place }
+    let at_local = campaign.send_at_local.as_deref().and_then(LocalTime::parse);
+    Timing { at_local: at_local.map(|it| it.0), rate_per_s: campaign.rate_per_s, place }
 }
 
 /// The code of a refusal as it is stored and shown.

@@ -12,10 +12,12 @@ use sea_orm::{DbErr, EntityTrait, QueryOrder, QuerySelect, Select};
 
 use super::expand::{message, timing};
 use super::model::is_over;
+use super::readiness::audience;
+use super::retry;
 use super::template::Template;
 use crate::authz::Action;
 use crate::billing;
-use crate::contacts::{self, Audience, AudienceFault};
+use crate::contacts::{self, AudienceFault};
 use crate::ctx::Ctx;
 use crate::db::page;
 use crate::error::{Error, Failed};
@@ -99,13 +101,12 @@ pub async fn preview(
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
     let campaign = find(ctx, account_id, id).await?;
     let campaign = campaign.ok_or(Error::Rejected(PreviewRejection::NotFound))?;
-    let audience = Audience::from_stored(&campaign.audience)?;
-    let condition = match contacts::audience_condition(ctx, account_id, &audience).await {
+    let condition = match audience(ctx, &campaign).await {
         Ok(condition) => condition,
         Err(Error::Rejected(fault)) => return Err(Error::Rejected(fault.into())),
         Err(Error::Failed(failed)) => return Err(Error::Failed(failed)),
     };
-    let members = contacts::members(ctx.db.store(), account_id, &condition);
+    let members = retry::members(ctx.db.store(), &campaign, &condition);
     let (sender, topic) = (campaign.sender.as_str(), campaign.topic.as_deref());
     let reachable = contacts::is_reachable(ctx.db.store(), members.clone(), sender, topic);
     let reader = ctx.db.reader();

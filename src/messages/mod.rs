@@ -32,6 +32,7 @@ pub mod opt_out;
 pub mod preferences;
 pub mod queries;
 pub mod quiet_hours;
+pub mod retry;
 mod store;
 pub mod sweeps;
 mod text_store;
