@@ -133,7 +133,7 @@ impl QuietHours {
             (Some(rule), _) if rule.holidays.iter().any(|it| it.is(date)) => return Vec::new(),
             (Some(rule), _) => &rule.week,
             (None, Some(default)) => default,
-            (None, None) => return vec![0..DAY_MINUTES],
+            (None, None) => return std::iter::once(0..DAY_MINUTES).collect(),
         };
         let day = usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or_default();
         week[day].clone()

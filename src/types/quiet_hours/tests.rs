@@ -321,7 +321,7 @@ proptest! {
                 // The window that began today, or the one of yesterday over midnight.
                 let began = |day: i8| (day as u32 + 7 - first) % 7 <= days;
                 let ends = opens + length;
-                (began(day) && minute >= opens && minute < ends)
+                (began(day) && (opens..ends).contains(&minute))
                     || (ends > 24 * 60 && began((day + 6) % 7) && minute + 24 * 60 < ends)
             });
             let mut time = slot.due_at;
