@@ -7,6 +7,7 @@ mod billing;
 mod contacts;
 mod database_url;
 mod links;
+mod quiet_hours;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub use self::billing::{Billing, Mail, Payments};
 pub use self::contacts::Contacts;
 pub use self::database_url::{DatabaseUrl, UnknownScheme};
 pub use self::links::Links;
+pub use self::quiet_hours::QuietHours;
 
 /// The text of `config/default.toml`.
 pub const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -59,6 +61,8 @@ pub struct Settings {
     pub campaigns: Campaigns,
     /// Short links.
     pub links: Links,
+    /// When marketing is not sent.
+    pub quiet_hours: QuietHours,
     /// Logs and traces.
     pub telemetry: Telemetry,
 }
@@ -335,8 +339,8 @@ impl Settings {
         settings.validated()
     }
 
-    fn validated(self) -> Result<Self, SettingsError> {
-        let mut faults = Vec::new();
+    fn validated(mut self) -> Result<Self, SettingsError> {
+        let mut faults = self.quiet_hours.read();
         {
             let mut range = |name: &str, value: i64, min: i64, max: i64| {
                 if !(min..=max).contains(&value) {

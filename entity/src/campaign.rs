@@ -80,6 +80,13 @@ pub struct Model {
     pub started_at_ms: Option<UnixMillis>,
     /// When it was FINISHED, CANCELED or FAILED.
     pub finished_at_ms: Option<UnixMillis>,
+    /// The time by each recipient's clock at which its message is due, as 2026-12-31T09:00:00; then
+    /// `scheduled_at_ms` is when the first clock on Earth shows it.
+    pub send_at_local: Option<String>,
+    /// The campaign whose failed messages it tries again.
+    pub parent_id: Option<CampaignId>,
+    /// It tries messages of unknown fate again as well.
+    pub retries_unknown: bool,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

@@ -90,6 +90,8 @@ pub struct Model {
     pub campaign_id: Option<CampaignId>,
     /// The contact that the campaign wrote to; the contact may be gone.
     pub contact_id: Option<ContactId>,
+    /// The end of its validity, where the window of quiet hours ends before it at `expires_at_ms`.
+    pub valid_until_ms: Option<UnixMillis>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

@@ -19,6 +19,7 @@ mod m20261122_000012_create_packages;
 mod m20261122_000013_create_reconciliation_reports;
 mod m20261122_000014_create_campaigns;
 mod m20261122_000016_create_imports;
+mod m20261122_000017_add_quiet_hours;
 mod m20261122_000018_count_engagement;
 mod m20261122_000020_create_short_links;
 
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000013_create_reconciliation_reports::Migration),
             Box::new(m20261122_000014_create_campaigns::Migration),
             Box::new(m20261122_000016_create_imports::Migration),
+            Box::new(m20261122_000017_add_quiet_hours::Migration),
             Box::new(m20261122_000018_count_engagement::Migration),
             Box::new(m20261122_000020_create_short_links::Migration),
         ]

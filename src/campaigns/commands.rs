@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use super::lifecycle::check_mode;
-use super::model::is_editable;
+use super::model::{LocalTime, is_editable};
 use super::template::{Template, TemplateFault};
 use super::{ACTIVE_MAX, NAME_CHARS_MAX, RATE_PER_S_MAX, SCHEDULE_AHEAD_MAX_MS};
 use crate::authz::Action;
@@ -35,8 +35,10 @@ pub struct NewCampaign {
     pub text: String,
     /// Whom it is for.
     pub audience: Audience,
-    /// When it starts by itself; none: it stays a draft.
+    /// When it starts by itself; without this and `send_at_local` it stays a draft.
     pub send_at: Option<UnixMillis>,
+    /// When its messages are due by each recipient's own clock, as 2026-12-31T09:00.
+    pub send_at_local: Option<String>,
     /// Messages a second at most.
     pub rate_per_s: Option<i32>,
 }
@@ -102,6 +104,15 @@ pub enum WriteCampaignRejection {
     /// Beyond [`SCHEDULE_AHEAD_MAX_MS`].
     #[error("a campaign can be scheduled at most a year ahead")]
     SendAtTooFar,
+    /// Not a time without an offset.
+    #[error("a local time is written 2026-12-31T09:00, without an offset")]
+    InvalidSendAtLocal,
+    /// Both a time and a local time.
+    #[error("name either sendAt or sendAtLocal")]
+    TwoTimes,
+    /// The audience of a retry is what its name says.
+    #[error("a campaign that retries another one keeps its audience")]
+    AudienceOfRetry,
     /// There are [`ACTIVE_MAX`] already.
     #[error("at most {ACTIVE_MAX} campaigns of an account are scheduled, run or are paused")]
     TooManyActive,
@@ -118,10 +129,9 @@ pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
     let now = ctx.clock.now();
     check_text(ctx, account_id, &new.text).await?;
     contacts::audience_condition(ctx, account_id, &new.audience).await.map_err(audience_fault)?;
-    if let Some(send_at) = new.send_at {
-        check_send_at(send_at, now).map_err(Error::Rejected)?;
-    }
-    let is_scheduled = new.send_at.is_some();
+    let time = SendTime { at: new.send_at, at_local: new.send_at_local };
+    let time = time.checked(now).map_err(Error::Rejected)?;
+    let is_scheduled = time.at.is_some();
     let status = if is_scheduled { CampaignStatus::Scheduled } else { CampaignStatus::Draft };
     let row = &Model {
         account_id,
@@ -136,7 +146,7 @@ pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
         status,
         reason: None,
         is_test: ctx.actor.is_test(),
-        scheduled_at_ms: new.send_at,
+        scheduled_at_ms: time.at,
         rate_per_s: valid_rate(new.rate_per_s)?,
         frozen_after: None,
         frozen_at_ms: None,
@@ -158,6 +168,9 @@ pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
         updated_at_ms: now,
         started_at_ms: None,
         finished_at_ms: None,
+        send_at_local: time.at_local,
+        parent_id: None,
+        retries_unknown: false,
     };
     ctx.db
         .write(|tx| async move {
@@ -208,6 +221,9 @@ pub async fn update(
             check_mode(ctx, &row)?;
             if !is_editable(row.status) {
                 return Err(Error::Rejected(WriteCampaignRejection::NotEditable));
+            }
+            if row.parent_id.is_some() && change.audience.is_some() {
+                return Err(Error::Rejected(WriteCampaignRejection::AudienceOfRetry));
             }
             if row.version != version {
                 return Err(Error::Rejected(WriteCampaignRejection::VersionConflict));
@@ -269,11 +285,44 @@ pub(super) async fn is_full(tx: &Tx, account_id: AccountId) -> Result<bool, sea_
     Ok(active >= ACTIVE_MAX)
 }
 
+/// When a campaign is to start: at a time, at one by each recipient's clock, or not by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SendTime {
+    /// By all clocks at once.
+    pub at: Option<UnixMillis>,
+    /// By each recipient's own clock.
+    pub at_local: Option<String>,
+}
+
+impl From<Option<UnixMillis>> for SendTime {
+    fn from(at: Option<UnixMillis>) -> Self {
+        Self { at, at_local: None }
+    }
+}
+
+impl SendTime {
+    /// As it is stored: with a local time `at` is when the first clock on Earth shows it. It must be
+    /// ahead on the last of them.
+    pub(super) fn checked(self, now: UnixMillis) -> Result<Self, WriteCampaignRejection> {
+        let Some(text) = &self.at_local else {
+            return match self.at {
+                Some(at) => check_send_at(at, now).map(|()| self),
+                None => Ok(self),
+            };
+        };
+        if self.at.is_some() {
+            return Err(WriteCampaignRejection::TwoTimes);
+        }
+        let invalid = WriteCampaignRejection::InvalidSendAtLocal;
+        let local = LocalTime::parse(text).ok_or(invalid)?;
+        let (first, last) = local.moments().ok_or(invalid)?;
+        check_send_at(last, now)?;
+        Ok(Self { at: Some(first), at_local: Some(local.0.to_string()) })
+    }
+}
+
 /// Whether a campaign may be scheduled for this time.
-pub(super) fn check_send_at(
-    send_at: UnixMillis,
-    now: UnixMillis,
-) -> Result<(), WriteCampaignRejection> {
+fn check_send_at(send_at: UnixMillis, now: UnixMillis) -> Result<(), WriteCampaignRejection> {
     if send_at <= now {
         return Err(WriteCampaignRejection::SendAtInPast);
     }

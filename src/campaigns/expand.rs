@@ -10,7 +10,7 @@ use entity::ids::ContactId;
 use sea_orm::DbErr;
 
 use super::lifecycle::end_by_itself;
-use super::model::Rate;
+use super::model::{LocalTime, Rate};
 use super::recipients::{self, Advance};
 use super::template::Template;
 use super::work::Work;
@@ -21,6 +21,7 @@ use crate::error::{Error, Failed};
 use crate::links::Shortener;
 use crate::messages::campaigns::{self as messages, Of, Prepared};
 use crate::messages::commands::{BatchRejection, Tables};
+use crate::messages::quiet_hours::Timing;
 use crate::messages::{ItemErrorCode, NewMessage};
 
 /// Recipients of one transaction.
@@ -148,6 +149,7 @@ impl Walk<'_> {
             account_id: campaign.account_id,
             campaign_id: campaign.id,
             mode: if campaign.is_test { KeyMode::Test } else { KeyMode::Live },
+            timing: timing(campaign, place.expanded),
         };
         let prepared = match messages::prepare(ctx, self.tables, of, items).await {
             Ok(prepared) => prepared,
@@ -273,6 +275,12 @@ pub(super) fn message(
         validity_period_seconds: None,
         topic: campaign.topic.clone(),
     }
+}
+
+/// How a campaign's messages are spread over time, from the recipient at a place on.
+pub(super) fn timing(campaign: &Model, place: i64) -> Timing {
+    let at_local = campaign.send_at_local.as_deref().and_then(LocalTime::parse);
+    Timing { at_local: at_local.map(|it| it.0), rate_per_s: campaign.rate_per_s, place }
 }
 
 /// The code of a refusal as it is stored and shown.

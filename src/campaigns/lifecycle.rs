@@ -9,7 +9,7 @@ use entity::ids::{AccountId, CampaignId};
 use entity::time::UnixMillis;
 use sea_orm::{ActiveModelTrait, DbErr, EntityTrait, IntoActiveModel, QuerySelect, Set};
 
-use super::commands::{WriteCampaignRejection, check_send_at, is_full};
+use super::commands::{SendTime, WriteCampaignRejection, is_full};
 use super::model::{StartRejection, decided, is_over, may_become};
 use super::readiness;
 use crate::authz::Action;
@@ -70,25 +70,23 @@ pub(super) fn changed_event(campaign: &Model, now: UnixMillis) -> NewEvent {
 ///
 /// # Errors
 /// [`LifecycleRejection`], or a failure.
-pub async fn schedule(ctx: &Ctx, id: CampaignId, send_at: Option<UnixMillis>) -> Outcome {
+pub async fn schedule(ctx: &Ctx, id: CampaignId, time: impl Into<SendTime>) -> Outcome {
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
-    let now = ctx.clock.now();
-    if let Some(send_at) = send_at {
-        let refused = |why: WriteCampaignRejection| Error::Rejected(why.into());
-        check_send_at(send_at, now).map_err(refused)?;
-    }
-    let to = if send_at.is_some() { CampaignStatus::Scheduled } else { CampaignStatus::Draft };
-    change(ctx, account_id, id, Change { to, reason: None, send_at }).await
+    let refused = |why: WriteCampaignRejection| Error::Rejected(why.into());
+    let time = time.into().checked(ctx.clock.now()).map_err(refused)?;
+    let to = if time.at.is_some() { CampaignStatus::Scheduled } else { CampaignStatus::Draft };
+    change(ctx, account_id, id, Change { to, reason: None, time }).await
 }
 
-/// Starts a campaign now. Its messages follow within seconds. Starting again answers
+/// Starts a campaign now, for all at once, also one that was to start by its recipients' clocks. Its
+/// messages follow within seconds. Starting again answers
 /// [`LifecycleRejection::WrongStatus`].
 ///
 /// # Errors
 /// [`LifecycleRejection`], or a failure.
 pub async fn start(ctx: &Ctx, id: CampaignId) -> Outcome {
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
-    let campaign = find(ctx, account_id, id).await?;
+    let campaign = Model { send_at_local: None, ..find(ctx, account_id, id).await? };
     check_mode(ctx, &campaign)?;
     let from = campaign.status;
     if !may_become(from, CampaignStatus::Running) || from == CampaignStatus::Paused {
@@ -123,7 +121,13 @@ pub async fn start(ctx: &Ctx, id: CampaignId) -> Outcome {
 pub async fn pause(ctx: &Ctx, id: CampaignId) -> Outcome {
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
     let reason = Some(CampaignReason::Requested);
-    change(ctx, account_id, id, Change { to: CampaignStatus::Paused, reason, send_at: None }).await
+    change(
+        ctx,
+        account_id,
+        id,
+        Change { to: CampaignStatus::Paused, reason, time: SendTime::default() },
+    )
+    .await
 }
 
 /// Lets a paused campaign go on where it stopped. What was held is worth sending for as long as
@@ -138,7 +142,7 @@ pub async fn resume(ctx: &Ctx, id: CampaignId) -> Outcome {
         return Err(Error::Rejected(LifecycleRejection::WrongStatus(status)));
     }
     let to = CampaignStatus::Running;
-    change(ctx, account_id, id, Change { to, reason: None, send_at: None }).await
+    change(ctx, account_id, id, Change { to, reason: None, time: SendTime::default() }).await
 }
 
 /// Ends a campaign: once this returns, nothing of it is handed to a carrier any more. What waits is
@@ -149,7 +153,7 @@ pub async fn resume(ctx: &Ctx, id: CampaignId) -> Outcome {
 pub async fn cancel(ctx: &Ctx, id: CampaignId) -> Outcome {
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
     let to = CampaignStatus::Canceled;
-    change(ctx, account_id, id, Change { to, reason: None, send_at: None }).await
+    change(ctx, account_id, id, Change { to, reason: None, time: SendTime::default() }).await
 }
 
 /// What a campaign does by itself: PAUSED or FAILED for a reason, or FINISHED. Nothing if a person
@@ -160,7 +164,7 @@ pub(super) async fn end_by_itself(
     to: CampaignStatus,
     reason: Option<CampaignReason>,
 ) -> Result<(), Failed> {
-    let change_to = Change { to, reason, send_at: None };
+    let change_to = Change { to, reason, time: SendTime::default() };
     match change(ctx, campaign.account_id, campaign.id, change_to).await {
         Ok(changed) => {
             tracing::info!(
@@ -188,16 +192,17 @@ async fn find(ctx: &Ctx, account_id: AccountId, id: CampaignId) -> Outcome {
 }
 
 /// A change of status.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Change {
     to: CampaignStatus,
     reason: Option<CampaignReason>,
     /// Of SCHEDULED.
-    send_at: Option<UnixMillis>,
+    time: SendTime,
 }
 
 async fn change(ctx: &Ctx, account_id: AccountId, id: CampaignId, change: Change) -> Outcome {
     let now = ctx.clock.now();
+    let change = &change;
     let changed = ctx
         .db
         .write(|tx| async move {
@@ -226,7 +231,7 @@ async fn change(ctx: &Ctx, account_id: AccountId, id: CampaignId, change: Change
     Ok(changed)
 }
 
-async fn write(tx: &Tx, row: Model, change: Change, now: UnixMillis) -> Result<Model, DbErr> {
+async fn write(tx: &Tx, row: Model, change: &Change, now: UnixMillis) -> Result<Model, DbErr> {
     let has_messages = row.started_at_ms.is_some();
     let (expanded, version) = (row.expanded, row.version + 1);
     let key = (row.account_id, row.id);
@@ -237,7 +242,8 @@ async fn write(tx: &Tx, row: Model, change: Change, now: UnixMillis) -> Result<M
     row.updated_at_ms = Set(now);
     match change.to {
         CampaignStatus::Scheduled | CampaignStatus::Draft => {
-            row.scheduled_at_ms = Set(change.send_at);
+            row.scheduled_at_ms = Set(change.time.at);
+            row.send_at_local = Set(change.time.at_local.clone());
         }
         CampaignStatus::Running => {
             let total = entity::campaign_total::Entity::find_by_id(key).one(&**tx).await?;

@@ -16,7 +16,7 @@
 //!
 //! `template` (text with merge fields), `commands` (make and change), `lifecycle` (what a person
 //! does with one), `work` (the worker), `preview` (what it would take, and tests), `queries`,
-//! `progress` (the stream).
+//! `progress` (the stream), `retry` (campaigns to those whose message failed).
 
 mod commands;
 mod expand;
@@ -27,11 +27,12 @@ mod progress;
 mod queries;
 mod readiness;
 mod recipients;
+mod retry;
 mod sweep;
 mod template;
 mod work;
 
-pub use commands::{CampaignChange, NewCampaign, WriteCampaignRejection, create, update};
+pub use commands::{CampaignChange, NewCampaign, SendTime, WriteCampaignRejection, create, update};
 pub use lifecycle::{LifecycleRejection, cancel, pause, resume, schedule, start};
 pub use model::StartRejection;
 pub use preview::{
@@ -40,6 +41,7 @@ pub use preview::{
 };
 pub use progress::{Progress, Progresses, follow};
 pub use queries::{by_ids, campaigns_count, campaigns_page, messages_count, messages_page, totals};
+pub use retry::{RetryRejection, retries, retry_failed};
 pub use template::{TEMPLATE_CHARS_MAX, Template, TemplateFault};
 pub use work::run;
 

@@ -11,6 +11,7 @@
 use entity::campaign_total::Model as Total;
 use entity::enums::{CampaignReason, CampaignStatus};
 use entity::time::UnixMillis;
+use jiff::civil::DateTime;
 
 use crate::contacts::AudienceFault;
 
@@ -70,6 +71,29 @@ impl StartRejection {
             Self::AllSuppressed => CampaignReason::AllSuppressed,
             Self::Audience(_) => CampaignReason::AudienceGone,
         }
+    }
+}
+
+/// The easternmost and the westernmost clocks on Earth, in ms from UTC: Kiribati's, and those of
+/// ships west of the date line.
+const CLOCKS_MS: (i64, i64) = (14 * 3_600_000, -12 * 3_600_000);
+
+/// A time by each recipient's own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalTime(pub DateTime);
+
+impl LocalTime {
+    /// Reads 2026-12-31T09:00, with seconds or without; none for what has an offset or is no time.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (_, time) = text.split_once('T')?;
+        let is_plain = time.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+        if is_plain { text.parse().ok().map(Self) } else { None }
+    }
+
+    /// When the first clock on Earth shows it, and when the last one does.
+    pub fn moments(self) -> Option<(UnixMillis, UnixMillis)> {
+        let in_utc = jiff::tz::Offset::UTC.to_timestamp(self.0).ok()?.as_millisecond();
+        Some((UnixMillis(in_utc - CLOCKS_MS.0), UnixMillis(in_utc - CLOCKS_MS.1)))
     }
 }
 
@@ -156,6 +180,26 @@ mod tests {
             }
             assert_eq!(is_over(*from), next.is_empty(), "{from:?}");
         }
+    }
+
+    #[test]
+    fn local_times_are_read_without_an_offset() {
+        for (text, is_time) in [
+            ("2026-12-31T09:00", true),
+            ("2026-12-31T09:00:30", true),
+            ("2026-12-31", false),
+            ("2026-12-31 09:00", false),
+            ("2026-12-31T09:00Z", false),
+            ("2026-12-31T09:00+01:00", false),
+            ("2026-12-31T09:00-01", false),
+            ("2026-12-31T", false),
+            ("2026-02-30T09:00", false),
+            ("", false),
+        ] {
+            assert_eq!(LocalTime::parse(text).is_some(), is_time, "{text}");
+        }
+        let (first, last) = LocalTime::parse("1970-01-02T00:00").unwrap().moments().unwrap();
+        assert_eq!((first.0, last.0), (10 * 3_600_000, 36 * 3_600_000));
     }
 
     #[test]

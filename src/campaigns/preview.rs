@@ -7,14 +7,17 @@ use entity::campaign::Model;
 use entity::contact;
 use entity::enums::KeyMode;
 use entity::ids::{AccountId, CampaignId, ContactId};
+use entity::time::UnixMillis;
 use sea_orm::{DbErr, EntityTrait, QueryOrder, QuerySelect, Select};
 
-use super::expand::{message, shortener};
+use super::expand::{message, shortener, timing};
 use super::model::is_over;
+use super::readiness::audience;
+use super::retry;
 use super::template::Template;
 use crate::authz::Action;
 use crate::billing;
-use crate::contacts::{self, Audience, AudienceFault};
+use crate::contacts::{self, AudienceFault};
 use crate::ctx::Ctx;
 use crate::db::page;
 use crate::error::{Error, Failed};
@@ -50,6 +53,10 @@ pub struct Preview {
     pub available: Micros,
     /// Whether all messages were made, rather than those of a sample and the rest reckoned by it.
     pub is_exact: bool,
+    /// How many messages quiet hours would keep waiting.
+    pub waiting: u64,
+    /// When the first of those tried out would be let go, and the last.
+    pub released: Option<(UnixMillis, UnixMillis)>,
     /// For how many contacts messages were made.
     pub sample: u64,
     /// Some of them.
@@ -95,13 +102,12 @@ pub async fn preview(
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
     let campaign = find(ctx, account_id, id).await?;
     let campaign = campaign.ok_or(Error::Rejected(PreviewRejection::NotFound))?;
-    let audience = Audience::from_stored(&campaign.audience)?;
-    let condition = match contacts::audience_condition(ctx, account_id, &audience).await {
+    let condition = match audience(ctx, &campaign).await {
         Ok(condition) => condition,
         Err(Error::Rejected(fault)) => return Err(Error::Rejected(fault.into())),
         Err(Error::Failed(failed)) => return Err(Error::Failed(failed)),
     };
-    let members = contacts::members(ctx.db.store(), account_id, &condition);
+    let members = retry::members(ctx.db.store(), &campaign, &condition);
     let (sender, topic) = (campaign.sender.as_str(), campaign.topic.as_deref());
     let reachable = contacts::is_reachable(ctx.db.store(), members.clone(), sender, topic);
     let reader = ctx.db.reader();
@@ -130,6 +136,8 @@ pub async fn preview(
         currency: terms.currency,
         available,
         is_exact,
+        waiting: sums.for_all(sums.waiting, reached),
+        released: sums.released,
         sample: sums.tried,
         examples: shown,
     })
@@ -142,6 +150,8 @@ struct Sums {
     refused: u64,
     parts: u64,
     cost: u64,
+    waiting: u64,
+    released: Option<(UnixMillis, UnixMillis)>,
 }
 
 impl Sums {
@@ -151,6 +161,11 @@ impl Sums {
             Ok(estimate) => {
                 self.parts += u64::try_from(estimate.parts).unwrap_or_default();
                 self.cost += u64::try_from(estimate.price.0).unwrap_or_default();
+                if let Some(at) = estimate.release_at {
+                    self.waiting += 1;
+                    let (first, last) = self.released.unwrap_or((at, at));
+                    self.released = Some((first.min(at), last.max(at)));
+                }
             }
             Err(_) => self.refused += 1,
         }
@@ -201,6 +216,7 @@ async fn try_out(
         account_id: campaign.account_id,
         campaign_id: campaign.id,
         mode: if campaign.is_test { KeyMode::Test } else { KeyMode::Live },
+        timing: timing(campaign, 0),
     };
     let outcomes = match messages::estimate(ctx, tables, of, items).await {
         Ok(outcomes) => outcomes,

@@ -34,7 +34,7 @@ pub struct Progress {
     pub at: UnixMillis,
     /// Messages that left within a second, over the last half minute; none until that is known.
     pub rate_per_s: Option<f64>,
-    /// When the last will have left, if it goes on so.
+    /// When the last will have left, if it goes on so; none while any wait for a time of their own.
     pub ends_at: Option<UnixMillis>,
 }
 
@@ -173,7 +173,9 @@ impl Progresses {
         });
         let is_running = campaign.status == CampaignStatus::Running;
         let still = campaign.recipients - campaign.expanded + total.as_ref().map_or(0, waiting);
-        let ends_at = rate_per_s.filter(|rate| is_running && *rate > 0.0).map(|rate| {
+        // What waits for its own time leaves then, whatever the rate.
+        let is_steady = is_running && total.as_ref().is_none_or(|total| total.scheduled == 0);
+        let ends_at = rate_per_s.filter(|rate| is_steady && *rate > 0.0).map(|rate| {
             let seconds = (still as f64 / rate).min(1e9);
             now.plus_ms((seconds * 1_000.0) as i64)
         });

@@ -10,8 +10,9 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Select}
 
 use super::lifecycle::changed_event;
 use super::model::StartRejection;
+use super::retry;
 use crate::billing;
-use crate::contacts::{self, Audience};
+use crate::contacts::{self, Audience, AudienceFault, Condition};
 use crate::ctx::Ctx;
 use crate::error::{Error, Failed};
 use crate::events::{self, Topic};
@@ -45,14 +46,13 @@ pub(super) async fn check(ctx: &Ctx, campaign: &Model) -> Result<Ready, Error<St
             return Err(Error::Rejected(StartRejection::SenderNotApproved));
         }
     }
-    let audience = Audience::from_stored(&campaign.audience)?;
-    let condition = match contacts::audience_condition(ctx, account_id, &audience).await {
+    let condition = match audience(ctx, campaign).await {
         Ok(condition) => condition,
         Err(Error::Rejected(fault)) => return Err(Error::Rejected(fault.into())),
         Err(Error::Failed(failed)) => return Err(Error::Failed(failed)),
     };
     let store = ctx.db.store();
-    let members = contacts::members(store, account_id, &condition);
+    let members = retry::members(store, campaign, &condition);
     if !is_anybody(ctx, members.clone()).await? {
         return Err(Error::Rejected(StartRejection::EmptyAudience));
     }
@@ -65,7 +65,21 @@ pub(super) async fn check(ctx: &Ctx, campaign: &Model) -> Result<Ready, Error<St
     Ok(Ready { condition })
 }
 
-async fn is_anybody(ctx: &Ctx, select: Select<contact::Entity>) -> Result<bool, DbErr> {
+/// The audience as one condition: of a retry that of the campaign that it retries, whose lists may be
+/// gone.
+pub(super) async fn audience(
+    ctx: &Ctx,
+    campaign: &Model,
+) -> Result<Condition, Error<AudienceFault>> {
+    if let (Some(_), Some(condition)) = (campaign.parent_id, &campaign.condition) {
+        return Ok(serde_json::from_str(condition).map_err(Failed::internal)?);
+    }
+    let audience = Audience::from_stored(&campaign.audience)?;
+    contacts::audience_condition(ctx, campaign.account_id, &audience).await
+}
+
+/// Whether a contact is selected.
+pub(super) async fn is_anybody(ctx: &Ctx, select: Select<contact::Entity>) -> Result<bool, DbErr> {
     let first = select.limit(1).one(ctx.db.reader()).await?;
     Ok(first.is_some())
 }
@@ -80,6 +94,7 @@ pub(super) async fn begin(ctx: &Ctx, campaign: &Model, ready: &Ready) -> Result<
             let changed = Entity::update_many()
                 .col_expr(Column::Status, Expr::value(CampaignStatus::Running.code()))
                 .col_expr(Column::Condition, Expr::value(ready.condition.clone()))
+                .col_expr(Column::SendAtLocal, Expr::value(campaign.send_at_local.clone()))
                 .col_expr(Column::PacedFromMs, Expr::value(now.0))
                 .col_expr(Column::StartedAtMs, Expr::value(now.0))
                 .col_expr(Column::UpdatedAtMs, Expr::value(now.0))

@@ -13,7 +13,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::contacts::{self, Condition};
+use super::retry;
+use crate::contacts::Condition;
 use crate::ctx::Ctx;
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
 use crate::error::Failed;
@@ -49,8 +50,8 @@ pub(super) async fn freeze_next(ctx: &Ctx, campaign: &Model) -> Result<bool, Fai
         .db
         .write(|tx| async move {
             let store = tx.store();
-            let mut members = contacts::members(store, campaign.account_id, condition)
-                .filter(contact::Column::Id.gt(after));
+            let mut members =
+                retry::members(store, campaign, condition).filter(contact::Column::Id.gt(after));
             members = match last {
                 Some(last) => members.filter(contact::Column::Id.lte(last)),
                 None => members.filter(contact::Column::Id.lt(until)),

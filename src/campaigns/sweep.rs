@@ -2,14 +2,16 @@
 //! hundreds a transaction, each of which makes sure that the status is still the same.
 
 use entity::campaign::{Column, Entity, Model};
-use entity::enums::CampaignStatus;
+use entity::enums::{CampaignStatus, MessageClass};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::events;
-use crate::messages::campaigns::{MOVED_MAX, Moved, Waiting, Wish, first_message_at, move_waiting};
+use crate::messages::campaigns::{
+    MOVED_MAX, Moved, Waiting, Wish, first_message_at, move_waiting, plan_release, release_planned,
+};
 
 /// How far the clocks of two nodes may be apart, in ms: the messages' ids are another's than the
 /// time of the start.
@@ -38,13 +40,21 @@ pub(super) async fn sweep(ctx: &Ctx, campaign: &Model) -> Result<u64, DbErr> {
     let mut swept = 0;
     for _ in 0..BATCHES_OF_TURN {
         let now = ctx.clock.now();
+        let planned = match wish == Wish::Release && keeps_quiet_hours(ctx, campaign) {
+            true => Some(plan_release(ctx, waiting).await?),
+            false => None,
+        };
+        let planned = planned.as_ref();
         let moved = ctx
             .db
             .write(|tx| async move {
                 if !is_still(&tx, campaign).await? {
                     return Ok(None);
                 }
-                let mut moved = move_waiting(&tx, &ctx.master_key, waiting, now).await?;
+                let mut moved = match planned {
+                    Some(moves) => release_planned(&tx, moves, now).await?,
+                    None => move_waiting(&tx, &ctx.master_key, waiting, now).await?,
+                };
                 let events = std::mem::take(&mut moved.events);
                 let count = events.len();
                 events::append(&tx, events).await?;
@@ -66,6 +76,11 @@ pub(super) async fn sweep(ctx: &Ctx, campaign: &Model) -> Result<u64, DbErr> {
         }
     }
     Ok(swept)
+}
+
+/// Whether what was held may have to wait for its window.
+fn keeps_quiet_hours(ctx: &Ctx, campaign: &Model) -> bool {
+    campaign.class == MessageClass::Marketing && !ctx.settings.quiet_hours.rules.are_off()
 }
 
 /// Whether the campaign is of the version that was read; locks it until the transaction ends.

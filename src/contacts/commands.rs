@@ -7,7 +7,7 @@ use entity::ids::{AccountId, AttributeId, ContactId};
 use entity::{contact_tag, contact_value};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, Set};
 
-use super::model::{AttributeValue, valid_tag};
+use super::model::{AttributeValue, fits_key, valid_tag};
 use super::store::{self, add_tags, number_mac, put_values};
 use super::{TAG_CHARS_MAX, TAGS_MAX, TEXT_CHARS_MAX, attributes};
 use crate::authz::Action;
@@ -214,7 +214,7 @@ async fn checked_values(
     let check = |(place, (key, value)): (usize, &(String, Option<AttributeValue>))| {
         let attribute =
             attributes.get(key).ok_or(WriteContactRejection::UnknownAttribute(place))?;
-        let fits = |value: &AttributeValue| value.kind() == attribute.kind && value.is_valid();
+        let fits = |value: &AttributeValue| value.kind() == attribute.kind && fits_key(key, value);
         if value.as_ref().is_some_and(|value| !fits(value)) {
             return Err(WriteContactRejection::InvalidValue(place));
         }

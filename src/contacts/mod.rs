@@ -27,6 +27,7 @@ pub mod preference_links;
 mod queries;
 mod segments;
 mod store;
+mod time_zones;
 
 pub use attributes::{
     CreateAttributeRejection, DeleteAttributeRejection, NewAttribute, attributes,
@@ -56,7 +57,11 @@ pub use segments::{
     segment_contacts, segment_contacts_count, segments_by_ids, segments_count, segments_page,
     update_segment,
 };
+pub use time_zones::time_zones;
 
+/// The text attribute that says in which time zone a contact lives, where an account keeps it: its
+/// values are names of the IANA time zone database.
+pub const TIME_ZONE_KEY: &str = "time_zone";
 /// Attributes of one account.
 pub const ATTRIBUTES_MAX: u64 = 100;
 /// Characters of an attribute's key.

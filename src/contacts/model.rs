@@ -3,8 +3,9 @@
 use entity::enums::AttributeKind;
 use serde::{Deserialize, Serialize};
 
-use super::{KEY_CHARS_MAX, NAME_CHARS_MAX, TAG_CHARS_MAX, TEXT_CHARS_MAX};
+use super::{KEY_CHARS_MAX, NAME_CHARS_MAX, TAG_CHARS_MAX, TEXT_CHARS_MAX, TIME_ZONE_KEY};
 use crate::types::money::Micros;
+use crate::types::quiet_hours::Zones;
 
 /// Characters of a topic.
 const TOPIC_CHARS_MAX: usize = 50;
@@ -69,6 +70,14 @@ impl AttributeValue {
             AttributeKind::Boolean => number.map(|number| Self::Boolean(number != 0)),
             AttributeKind::Date => number.and_then(|day| i32::try_from(day).ok()).map(Self::Date),
         }
+    }
+}
+
+/// Whether an attribute of this key may have this value: its type is the caller's to check.
+pub(super) fn fits_key(key: &str, value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::Text(name) if key == TIME_ZONE_KEY => Zones::named(name).is_some(),
+        value => value.is_valid(),
     }
 }
 

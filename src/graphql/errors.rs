@@ -11,8 +11,8 @@ use sea_orm::DbErr;
 use super::billing::SetCreditError;
 use super::campaigns::{
     CancelCampaignError, CreateCampaignError, PauseCampaignError, PreviewCampaignError,
-    ResumeCampaignError, ScheduleCampaignError, SendCampaignTestError, StartCampaignError,
-    UpdateCampaignError,
+    ResumeCampaignError, RetryFailedCampaignError, ScheduleCampaignError, SendCampaignTestError,
+    StartCampaignError, UpdateCampaignError,
 };
 use super::carriers::{
     AddCarrierError, DisableCarrierError, EnableCarrierError, UpdateCarrierError,
@@ -424,6 +424,8 @@ pub enum UserError {
     PreviewCampaign(PreviewCampaignError),
     /// Of `sendCampaignTest`.
     SendCampaignTest(SendCampaignTestError),
+    /// Of `retryFailedCampaign`.
+    RetryFailedCampaign(RetryFailedCampaignError),
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::routing::RouteChoice;
 use crate::types::money::Micros;
 use crate::types::phone::{PhoneNumber, PhoneNumberError, Region};
 use crate::types::price::PartPrice;
+use crate::types::quiet_hours::NoSlot;
 use crate::types::sender::{Sender, SenderError};
 use crate::types::sms_text::{self, SmsText, SmsTextError};
 
@@ -97,6 +98,8 @@ pub enum ItemErrorCode {
     InvalidTopic,
     /// The recipient objected, or the account suppressed the number.
     RecipientOptedOut,
+    /// Quiet hours leave no time soon at which it may be sent.
+    NoSendingTime,
 }
 
 /// What is wrong with one item, in words.
@@ -125,6 +128,11 @@ impl ItemError {
             "to",
             "this recipient does not want messages of this account, sender or topic",
         )
+    }
+
+    /// What marketing is told for which there is no legal time.
+    pub(super) fn no_sending_time(why: NoSlot) -> Self {
+        Self::new(ItemErrorCode::NoSendingTime, "to", why.to_string())
     }
 
     /// What a message is told that the money does not reach to.
@@ -176,6 +184,10 @@ pub(super) struct Checked {
     /// In the future: scheduled.
     pub(super) due_at: UnixMillis,
     pub(super) expires_at: UnixMillis,
+    /// The end of its validity, where quiet hours end it sooner.
+    pub(super) valid_until: Option<UnixMillis>,
+    /// Quiet hours moved it to a later time.
+    pub(super) is_held: bool,
 }
 
 /// A sender's stored value and kind.
@@ -254,6 +266,8 @@ pub(super) fn check(item: NewMessage, rules: &Rules<'_>) -> Result<Checked, Item
         route_id,
         due_at,
         expires_at,
+        valid_until: None,
+        is_held: false,
     })
 }
 

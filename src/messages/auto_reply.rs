@@ -24,6 +24,7 @@ use super::accept::{Checked, NewMessage};
 use super::batch::{Batch, StoredResult};
 use super::commands::{Abandoned, BatchRejection, Sending, Tables, check_items};
 use super::opt_out;
+use super::quiet_hours::Timing;
 use crate::billing;
 use crate::contacts::consent::{self, Addressed, NewStatement};
 use crate::contacts::keywords::{self, Meant, default_answer};
@@ -246,7 +247,8 @@ async fn answer(ctx: &Ctx, tables: &Tables, reply: &Model) -> Result<(), Failed>
     };
     let account_id = reply.account_id;
     let terms = billing::terms(ctx, account_id).await?;
-    let sending = Sending { account_id, mode: KeyMode::Live, terms: &terms, tables };
+    let timing = Timing::default();
+    let sending = Sending { account_id, mode: KeyMode::Live, terms: &terms, tables, timing };
     let batch = &Batch::new(ctx, sending, vec![Ok(checked)]);
     let Some(StoredResult::Message(message)) = batch.results.first() else {
         return Err(Failed::internal("a checked message makes a message"));
@@ -303,7 +305,8 @@ async fn checked(
         topic: None,
     };
     let terms = billing::terms(ctx, account_id).await?;
-    let sending = Sending { account_id, mode: KeyMode::Live, terms: &terms, tables };
+    let timing = Timing::default();
+    let sending = Sending { account_id, mode: KeyMode::Live, terms: &terms, tables, timing };
     let mut items = match check_items(ctx, sending, vec![message]).await {
         Ok(items) => items,
         Err(Error::Rejected(BatchRejection::AccountSuspended)) => {

@@ -289,6 +289,7 @@ fn new_message(played: Played, journal: Journal, item: Checked, new: New) -> Mes
         carrier_id: item.carrier_id,
         due_at_ms: item.due_at,
         expires_at_ms: item.expires_at,
+        valid_until_ms: item.valid_until,
         attempt: 0,
         claim_token: None,
         submitted_at_ms: None,

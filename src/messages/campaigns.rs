@@ -20,6 +20,7 @@ use super::batch::{Batch, StoredResult};
 use super::commands::{BatchRejection, Sending, Tables, check_items};
 use super::estimate::Estimate;
 use super::opt_out;
+use super::quiet_hours::{self, Moves, Timing};
 use super::store::{Changed, RELEASE_HOLD, returning_changed};
 use crate::billing;
 use crate::carriers::errors::codes;
@@ -43,6 +44,8 @@ pub struct Of {
     pub campaign_id: CampaignId,
     /// Whether its messages are sent or played.
     pub mode: KeyMode,
+    /// How they are spread over time.
+    pub timing: Timing,
 }
 
 /// Messages of a campaign that can be written: ids are drawn, so that the transaction may run twice.
@@ -61,10 +64,10 @@ pub async fn prepare(
     of: Of,
     items: Vec<(ContactId, NewMessage)>,
 ) -> Result<Prepared, Error<BatchRejection>> {
-    let Of { account_id, campaign_id, mode } = of;
+    let Of { account_id, campaign_id, mode, timing } = of;
     let terms = billing::terms(ctx, account_id).await?;
     let (contacts, messages): (Vec<_>, Vec<_>) = items.into_iter().unzip();
-    let sending = Sending { account_id, mode, terms: &terms, tables };
+    let sending = Sending { account_id, mode, terms: &terms, tables, timing };
     let checked = check_items(ctx, sending, messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let batch = Batch::new(ctx, sending, checked).of_campaign(campaign_id, &contacts);
@@ -82,9 +85,9 @@ pub async fn estimate(
     of: Of,
     messages: Vec<NewMessage>,
 ) -> Result<Vec<Result<Estimate, ItemError>>, Error<BatchRejection>> {
-    let Of { account_id, mode, .. } = of;
+    let Of { account_id, mode, timing, .. } = of;
     let terms = billing::terms(ctx, account_id).await?;
-    let sending = Sending { account_id, mode, terms: &terms, tables };
+    let sending = Sending { account_id, mode, terms: &terms, tables, timing };
     let checked = check_items(ctx, sending, messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     Ok(checked.into_iter().map(|item| item.map(|item| Estimate::of(item, None))).collect())
@@ -230,6 +233,35 @@ pub async fn move_waiting(
         });
     }
     Ok(Moved::default())
+}
+
+/// Plans what [`Wish::Release`] does where quiet hours are to be kept: it is written by
+/// [`release_planned`].
+///
+/// # Errors
+/// The store's own.
+pub async fn plan_release(ctx: &Ctx, waiting: Waiting) -> Result<Moves, DbErr> {
+    let sql = format!(
+        "WHERE account_id = $1 AND status = {held} AND campaign_id IS NOT DISTINCT FROM $2 \
+         AND id >= $3 ORDER BY id LIMIT {MOVED_MAX}",
+        held = MessageStatus::Held.code(),
+    );
+    let values: Vec<Value> =
+        vec![waiting.account_id.0.into(), waiting.campaign_id.0.into(), waiting.from.0.into()];
+    quiet_hours::plan_release(ctx, &sql, values).await
+}
+
+/// Moves HELD messages to their times: QUEUED if that is now, else SCHEDULED.
+///
+/// # Errors
+/// The store's own.
+pub async fn release_planned(tx: &Tx, moves: &Moves, now: UnixMillis) -> Result<Moved, DbErr> {
+    let rows = moves.write(tx, MessageStatus::Held).await?;
+    let changed: Vec<Changed> = rows.iter().map(Changed::read).collect::<Result<_, _>>()?;
+    let carriers =
+        rows.iter().map(|row| row.try_get("", "carrier_id")).collect::<Result<_, DbErr>>()?;
+    let events = changed.iter().map(|message| message.event(now)).collect();
+    Ok(Moved { events, last: moves.last(), carriers })
 }
 
 async fn move_from(

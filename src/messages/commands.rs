@@ -14,6 +14,7 @@ use super::accept::{Checked, ItemError, NewMessage, Rules, check};
 use super::batch::{Batch, StoredResult};
 use super::idempotency::{self, Claim};
 use super::opt_out;
+use super::quiet_hours::{self, Timing};
 use super::store::{Changed, RELEASE_HOLD, cancelable_statuses, returning_changed};
 use crate::authz::Action;
 use crate::billing::{self, Journal, PriceTable, Terms};
@@ -115,7 +116,8 @@ pub async fn send(
     }
     let terms = billing::terms(ctx, account_id).await?;
     let journal = Journal::of_money(account_id, terms.currency);
-    let sending = Sending { account_id, mode: mode_of(ctx), terms: &terms, tables };
+    let timing = Timing::default();
+    let sending = Sending { account_id, mode: mode_of(ctx), terms: &terms, tables, timing };
     let checked = check_items(ctx, sending, input.messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let batch = Batch::new(ctx, sending, checked);
@@ -277,6 +279,8 @@ pub(super) struct Sending<'a> {
     pub(super) mode: KeyMode,
     pub(super) terms: &'a Terms,
     pub(super) tables: &'a Tables,
+    /// How they are spread over time.
+    pub(super) timing: Timing,
 }
 
 /// Whether what the caller sends is sent or played.
@@ -284,13 +288,13 @@ pub(super) fn mode_of(ctx: &Ctx) -> KeyMode {
     if ctx.actor.is_test() { KeyMode::Test } else { KeyMode::Live }
 }
 
-/// Checks messages, but for whether their recipients want them.
+/// Checks messages, but for whether their recipients want them, and finds when each may leave.
 pub(super) async fn check_items(
     ctx: &Ctx,
     sending: Sending<'_>,
     messages: Vec<NewMessage>,
 ) -> Result<Vec<Result<Checked, ItemError>>, Error<BatchRejection>> {
-    let Sending { account_id, mode, terms, tables } = sending;
+    let Sending { account_id, mode, terms, tables, timing } = sending;
     let account = account::Entity::find_by_id(account_id).one(ctx.db.reader()).await?;
     let account = account.ok_or(Failed::Unauthenticated)?;
     if account.status != AccountStatus::Active {
@@ -324,7 +328,8 @@ pub(super) async fn check_items(
         price: if is_test || !ctx.settings.billing.charging { &free } else { &priced },
         wait_ms: &|carrier_id, class| tables.routes.wait_ms(carrier_id, class, account_id),
     };
-    Ok(messages.into_iter().map(|item| check(item, &rules)).collect())
+    let checked = messages.into_iter().map(|item| check(item, &rules)).collect();
+    Ok(quiet_hours::fit(ctx, account_id, timing, checked).await?)
 }
 
 /// Which of the senders in `messages` the account may use, by stored value.

@@ -2,11 +2,13 @@
 
 use entity::enums::{Encoding, NationalLanguage};
 use entity::ids::AccountId;
+use entity::time::UnixMillis;
 use sea_orm::DbErr;
 
 use super::accept::{Checked, ItemError, NewMessage};
 use super::commands::{BatchRejection, Sending, Tables, check_batch, check_items, mode_of};
 use super::opt_out;
+use super::quiet_hours::Timing;
 use crate::authz::Action;
 use crate::billing::packages::{self, Cover, Want};
 use crate::billing::{self, Journal, Terms};
@@ -32,11 +34,14 @@ pub struct Estimate {
     pub parts: i16,
     /// Distinct characters that force UCS-2, at most 20.
     pub offending_characters: Vec<char>,
+    /// When quiet hours let it go; none: they do not keep it.
+    pub release_at: Option<UnixMillis>,
 }
 
 impl Estimate {
     pub(super) fn of(item: Checked, cover: Option<Cover>) -> Self {
         Self {
+            release_at: item.is_held.then_some(item.due_at),
             price: if cover.is_some() { Micros::ZERO } else { item.price },
             cover,
             to: item.recipient.e164().to_owned(),
@@ -76,7 +81,8 @@ pub async fn estimate(
     let account_id = ctx.actor.require_in_account(Action::SendMessages)?;
     check_batch(messages.len())?;
     let terms = billing::terms(ctx, account_id).await?;
-    let sending = Sending { account_id, mode: mode_of(ctx), terms: &terms, tables };
+    let timing = Timing::default();
+    let sending = Sending { account_id, mode: mode_of(ctx), terms: &terms, tables, timing };
     let checked = check_items(ctx, sending, messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
     let available = billing::available(ctx, &terms, account_id).await?;

@@ -32,6 +32,8 @@ pub mod model;
 pub mod opt_out;
 pub mod preferences;
 pub mod queries;
+pub mod quiet_hours;
+pub mod retry;
 mod store;
 pub mod sweeps;
 mod text_store;

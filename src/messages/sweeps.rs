@@ -9,6 +9,7 @@ use entity::ids::{AccountId, CarrierId};
 use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
+use super::quiet_hours;
 use super::store::{Changed, RELEASE_HOLD, is_due_in, returning_changed};
 use crate::billing;
 use crate::carriers::errors::codes;
@@ -32,7 +33,8 @@ pub async fn queue_scheduled(ctx: &Ctx) -> Result<u64, DbErr> {
     sweep(ctx, &change, &due, "due_at_ms", Vec::new()).await
 }
 
-/// Expires queued messages whose validity ended before any carrier took them.
+/// Expires queued messages whose validity ended before any carrier took them; those of whom only the
+/// window of quiet hours ended are scheduled anew.
 ///
 /// # Errors
 /// As [`queue_scheduled`].
@@ -42,7 +44,11 @@ pub async fn expire_queued(ctx: &Ctx) -> Result<u64, DbErr> {
          error_code = $3",
         expired = MessageStatus::ExpiredHere.code()
     );
-    let due = format!("status = {} AND expires_at_ms <= $1", MessageStatus::Queued.code());
+    quiet_hours::hold_over(ctx).await?;
+    let due = format!(
+        "status = {} AND expires_at_ms <= $1 AND (valid_until_ms IS NULL OR valid_until_ms <= $1)",
+        MessageStatus::Queued.code()
+    );
     let code = codes::EXPIRED_BEFORE_SUBMISSION.into();
     sweep(ctx, &change, &due, "expires_at_ms", vec![code]).await
 }

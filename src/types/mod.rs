@@ -13,6 +13,8 @@ pub mod money;
 pub mod phone;
 /// The price of a part.
 pub mod price;
+/// When marketing may reach a phone.
+pub mod quiet_hours;
 /// Values that are never shown.
 pub mod secret;
 /// What a message is sent from.

@@ -1,6 +1,8 @@
 //! Campaigns: exactly one message a contact, whatever is paused, killed or done at once.
 
 mod api;
+mod local_time;
+mod retry;
 mod storms;
 mod stream;
 
@@ -90,6 +92,7 @@ impl World {
             text: "Hi {{name|you}}".to_owned(),
             audience: Audience { lists: vec![self.list], ..Audience::default() },
             send_at: None,
+            send_at_local: None,
             rate_per_s: None,
         }
     }
@@ -223,7 +226,7 @@ both_stores! {
         let at = house.now().plus_ms(60_000);
         let scheduled = campaigns::schedule(ctx, campaign.id, Some(at)).await.unwrap();
         assert_eq!((scheduled.status, scheduled.scheduled_at_ms), (Scheduled, Some(at)));
-        assert_eq!(campaigns::schedule(ctx, campaign.id, None).await.unwrap().status, Draft);
+        assert_eq!(campaigns::schedule(ctx, campaign.id, campaigns::SendTime::default()).await.unwrap().status, Draft);
         let change = || campaigns::CampaignChange { name: Some("X".into()), ..Default::default() };
         let version = world.read(&campaign).await.version;
         campaigns::update(ctx, campaign.id, version, change()).await.unwrap();
@@ -234,7 +237,7 @@ both_stores! {
         assert_eq!(status(campaigns::start(ctx, campaign.id).await.unwrap_err()), Running);
         let running = campaigns::update(ctx, campaign.id, version + 2, change()).await.unwrap_err();
         assert!(matches!(running, Error::Rejected(NotEditable)), "{running:?}");
-        assert_eq!(status(campaigns::schedule(ctx, campaign.id, None).await.unwrap_err()), Running);
+        assert_eq!(status(campaigns::schedule(ctx, campaign.id, campaigns::SendTime::default()).await.unwrap_err()), Running);
         campaigns::pause(ctx, campaign.id).await.unwrap();
         assert_eq!(status(campaigns::pause(ctx, campaign.id).await.unwrap_err()), Paused);
         assert_eq!(status(campaigns::start(ctx, campaign.id).await.unwrap_err()), Paused);

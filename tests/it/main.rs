@@ -44,6 +44,7 @@ mod operations;
 mod opt_out;
 mod packages;
 mod preferences;
+mod quiet_hours;
 mod row_security;
 mod payment_flows;
 mod payments;

@@ -9,10 +9,10 @@ use entity::enums::{AttributeKind, ImportFailure};
 use entity::ids::{AttributeId, ListId};
 use serde::{Deserialize, Serialize};
 
-use super::super::TAGS_MAX;
 use super::super::csv_text::without_guard;
-use super::super::model::{AttributeValue, valid_tag};
+use super::super::model::{AttributeValue, fits_key, valid_tag};
 use super::super::store::parse_number;
+use super::super::{TAGS_MAX, TIME_ZONE_KEY};
 use super::fault::{RowFault, RowFaultCode};
 use crate::types::money::Micros;
 use crate::types::phone::{PhoneNumber, Region};
@@ -136,6 +136,16 @@ enum Target {
     Number,
     Tags,
     Attribute(AttributeId, AttributeKind),
+    /// The attribute that says where a contact lives.
+    TimeZone(AttributeId),
+}
+
+/// What values of an attribute are read as.
+fn target_of(attribute: &contact_attribute::Model) -> Target {
+    match attribute.kind {
+        AttributeKind::Text if attribute.key == TIME_ZONE_KEY => Target::TimeZone(attribute.id),
+        kind => Target::Attribute(attribute.id, kind),
+    }
 }
 
 impl Plan {
@@ -224,6 +234,13 @@ impl Plan {
                         return Err(refused(RowFaultCode::TooManyTags));
                     }
                 }
+                Target::TimeZone(id) => {
+                    let zone = AttributeValue::Text(text.to_owned());
+                    if !fits_key(TIME_ZONE_KEY, &zone) {
+                        return Err(refused(RowFaultCode::InvalidValue));
+                    }
+                    values.insert(id, zone);
+                }
                 Target::Attribute(id, kind) => {
                     let value = value_of(kind, text).filter(AttributeValue::is_valid);
                     values.insert(id, value.ok_or_else(|| refused(RowFaultCode::InvalidValue))?);
@@ -281,7 +298,7 @@ fn by_headers(
     let target = |header: &str| {
         let key = header.trim().to_lowercase().replace([' ', '-'], "_");
         match attributes.get(&key) {
-            Some(attribute) => Some(Target::Attribute(attribute.id, attribute.kind)),
+            Some(attribute) => Some(target_of(attribute)),
             None if NUMBER_HEADERS.contains(&key.as_str()) => Some(Target::Number),
             None if key == TAGS_HEADER => Some(Target::Tags),
             None => None,
@@ -321,7 +338,7 @@ fn planned(
             let attribute = attributes
                 .get(key)
                 .ok_or_else(|| PlanFault(ImportFailure::UnknownAttribute, Some(cut(key))))?;
-            Target::Attribute(attribute.id, attribute.kind)
+            target_of(attribute)
         }
     };
     Ok(Planned { place, name, target })

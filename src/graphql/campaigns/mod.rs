@@ -22,7 +22,7 @@ pub use preview::{CampaignTestsMutation, PreviewCampaignError, SendCampaignTestE
 pub use progress::CampaignsSubscription;
 pub use refusals::{
     CancelCampaignError, CreateCampaignError, PauseCampaignError, ResumeCampaignError,
-    ScheduleCampaignError, StartCampaignError, UpdateCampaignError,
+    RetryFailedCampaignError, ScheduleCampaignError, StartCampaignError, UpdateCampaignError,
 };
 pub use totals::CampaignTotals;
 
@@ -141,9 +141,32 @@ impl Campaign {
         self.0.is_test
     }
 
-    /// When it starts or started by itself; null if nobody said so.
+    /// When it starts or started by itself; null if nobody said so. With `sendAtLocal`, when the
+    /// first clock on Earth shows that.
     async fn scheduled_at(&self) -> Option<DateTime> {
         self.0.scheduled_at_ms.map(Into::into)
+    }
+
+    /// The time by each recipient's own clock at which its message is due, without an offset; null if
+    /// they are due at once.
+    async fn send_at_local(&self) -> Option<&str> {
+        self.0.send_at_local.as_deref()
+    }
+
+    /// The campaign whose failed messages it tries again; null if it is no retry.
+    async fn parent(&self, context: &Context<'_>) -> Answer<Option<Campaign>> {
+        match self.0.parent_id {
+            Some(id) => Self::load(context, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The campaigns that tried its failed messages again, the newest first, at most 50. Null if they
+    /// cannot be read.
+    #[graphql(complexity = "10 + 5 * child_complexity")]
+    async fn retries(&self, context: &Context<'_>) -> Answer<Option<Vec<Campaign>>> {
+        let found = campaigns::retries(call(context)?, self.0.id).await?;
+        Ok(Some(found.into_iter().map(Campaign).collect()))
     }
 
     /// How many messages are made a second at most; null: as fast as they can be.

@@ -5,15 +5,16 @@ use entity::enums;
 
 use super::refusals::{
     CancelCampaignError, CreateCampaignError, PauseCampaignError, ResumeCampaignError,
-    ScheduleCampaignError, StartCampaignError, UpdateCampaignError,
+    RetryFailedCampaignError, ScheduleCampaignError, StartCampaignError, UpdateCampaignError,
 };
 use super::{Campaign, CampaignAudienceInput};
-use crate::campaigns::{self, CampaignChange, NewCampaign};
+use crate::campaigns::{self, CampaignChange, NewCampaign, SendTime};
 use crate::graphql::call;
 use crate::graphql::errors::{Answer, value_or_rejection};
 use crate::graphql::ids::parse_id;
 use crate::graphql::messages::enums::MessageClass;
 use crate::graphql::scalars::DateTime;
+use crate::messages::retry::Retried;
 
 /// What `createCampaign` takes.
 #[derive(InputObject, Debug)]
@@ -38,6 +39,11 @@ pub struct CreateCampaignInput {
     /// When it starts by itself, at most a year ahead; absent or null: it stays a draft until it is
     /// scheduled or started.
     pub send_at: Option<DateTime>,
+    /// When its messages are due by each recipient's own clock, in place of `sendAt`: a date and time
+    /// without an offset, as `2026-12-31T09:00`, which must be ahead somewhere on Earth. The campaign
+    /// starts when the first clock on Earth shows it; a recipient whose zone shows it already is
+    /// written to at once, and one who may be in several zones when the last of them shows it.
+    pub send_at_local: Option<String>,
     /// How many messages are made a second at most, 1 to 100,000; absent or null: as fast as they
     /// can be.
     pub rate_per_s: Option<i32>,
@@ -73,6 +79,9 @@ pub struct ScheduleCampaignInput {
     pub campaign_id: ID,
     /// When it starts by itself, at most a year ahead; absent or null: it is a draft again.
     pub send_at: Option<DateTime>,
+    /// When its messages are due by each recipient's own clock, in place of `sendAt`; as of
+    /// `createCampaign`.
+    pub send_at_local: Option<String>,
 }
 
 /// Declares what a mutation of one campaign answers.
@@ -132,6 +141,21 @@ payload! {
     CancelCampaignPayload, CancelCampaignError
 }
 
+payload! {
+    /// What `retryFailedCampaign` answers: the new campaign.
+    RetryFailedCampaignPayload, RetryFailedCampaignError
+}
+
+/// What `retryFailedCampaign` takes.
+#[derive(InputObject, Debug)]
+pub struct RetryFailedCampaignInput {
+    /// The campaign, `camp_…`; it must be over.
+    pub campaign_id: ID,
+    /// Whether recipients of messages of unknown fate are written to again, who may get the message
+    /// twice. Default false.
+    pub include_unknown: Option<bool>,
+}
+
 /// What `startCampaign` takes.
 #[derive(InputObject, Debug)]
 pub struct StartCampaignInput {
@@ -181,6 +205,7 @@ impl CampaignsMutation {
             text: input.text,
             audience: input.audience.parse()?,
             send_at: input.send_at.map(|time| time.0),
+            send_at_local: input.send_at_local,
             rate_per_s: input.rate_per_s,
         };
         CreateCampaignPayload::of(campaigns::create(call(context)?, new).await)
@@ -215,8 +240,10 @@ impl CampaignsMutation {
         context: &Context<'_>,
         #[graphql(desc = "Which campaign, and when.")] input: ScheduleCampaignInput,
     ) -> Answer<ScheduleCampaignPayload> {
-        let (id, send_at) = (parse_id(&input.campaign_id)?, input.send_at.map(|time| time.0));
-        ScheduleCampaignPayload::of(campaigns::schedule(call(context)?, id, send_at).await)
+        let id = parse_id(&input.campaign_id)?;
+        let at = input.send_at.map(|time| time.0);
+        let time = SendTime { at, at_local: input.send_at_local };
+        ScheduleCampaignPayload::of(campaigns::schedule(call(context)?, id, time).await)
     }
 
     /// Starts a campaign: its audience is frozen, and its messages are made within seconds to
@@ -266,6 +293,21 @@ impl CampaignsMutation {
     ) -> Answer<CancelCampaignPayload> {
         let id = parse_id(&input.campaign_id)?;
         CancelCampaignPayload::of(campaigns::cancel(call(context)?, id).await)
+    }
+
+    /// Makes a draft of a campaign to those whose messages of another one, which is over, expired or
+    /// failed with a temporary error. Who that is, and who has objected since, is found when it
+    /// starts. For owners, admins, developers, and keys with the scope `campaigns:manage`.
+    /// Idempotent: while that campaign is not over, retrying again answers `ALREADY_RETRIED`.
+    async fn retry_failed_campaign(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which campaign.")] input: RetryFailedCampaignInput,
+    ) -> Answer<RetryFailedCampaignPayload> {
+        let campaign_id = parse_id(&input.campaign_id)?;
+        let includes_unknown = input.include_unknown.unwrap_or(false);
+        let retried = Retried { campaign_id, includes_unknown };
+        RetryFailedCampaignPayload::of(campaigns::retry_failed(call(context)?, retried).await)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::graphql::messages::{
     SendMessageError, SendMessageResult, item_error, send_result, tables,
 };
 use crate::graphql::money::Money;
+use crate::graphql::scalars::DateTime;
 use crate::messages::commands::BatchRejection;
 use crate::types::money::Currency;
 
@@ -74,6 +75,12 @@ pub struct CampaignPreview {
     /// Whether `refused`, `parts` and `cost` were found by making every message. Of audiences beyond
     /// 10,000 they are reckoned from as many, chosen by chance.
     is_exact: bool,
+    /// How many messages quiet hours would keep waiting; of large audiences reckoned like `parts`.
+    waiting: i32,
+    /// When the first of those that wait would be let go; null if none waits.
+    first_release_at: Option<DateTime>,
+    /// When the last of those that wait would be let go; null if none waits.
+    last_release_at: Option<DateTime>,
     /// For how many contacts messages were made.
     sample_size: i32,
     /// Some messages, as contacts would get them; at most 10.
@@ -92,6 +99,8 @@ pub struct CampaignExample {
     parts: Option<i32>,
     /// What it would cost; null if it cannot be sent.
     price: Option<Money>,
+    /// When quiet hours would let it go; null if they do not keep it.
+    release_at: Option<DateTime>,
     /// Why it cannot be sent; null if it can.
     error: Option<SendMessageError>,
 }
@@ -107,13 +116,15 @@ impl CampaignExample {
 
 impl CampaignExample {
     fn new(index: usize, example: Example, currency: Currency) -> Self {
+        let release_at = example.outcome.as_ref().ok().and_then(|estimate| estimate.release_at);
+        let release_at = release_at.map(Into::into);
         let (parts, price, error) = match example.outcome {
             Ok(estimate) => {
                 (Some(estimate.parts.into()), Some(Money::new(estimate.price, currency)), None)
             }
             Err(error) => (None, None, Some(item_error(index, error))),
         };
-        Self { contact_id: example.contact_id, text: example.text, parts, price, error }
+        Self { contact_id: example.contact_id, text: example.text, parts, price, release_at, error }
     }
 }
 
@@ -129,6 +140,9 @@ impl CampaignPreview {
             cost: Money::new(preview.cost, currency),
             available: Money::new(preview.available, currency),
             is_exact: preview.is_exact,
+            waiting: shown(preview.waiting)?,
+            first_release_at: preview.released.map(|(first, _)| first.into()),
+            last_release_at: preview.released.map(|(_, last)| last.into()),
             sample_size: shown(preview.sample)?,
             examples: examples
                 .map(|(index, example)| CampaignExample::new(index, example, currency))

@@ -2,7 +2,9 @@
 
 use entity::enums::CampaignStatus;
 
-use crate::campaigns::{LifecycleRejection, StartRejection, WriteCampaignRejection as Write};
+use crate::campaigns::{
+    LifecycleRejection, RetryRejection, StartRejection, WriteCampaignRejection as Write,
+};
 use crate::graphql::errors::user_error;
 
 user_error! {
@@ -31,6 +33,10 @@ user_error! {
         SendAtInPast,
         /// `sendAt` is more than a year ahead.
         SendAtTooFar,
+        /// `sendAtLocal` is not a date and time without an offset.
+        InvalidSendAtLocal,
+        /// Both `sendAt` and `sendAtLocal` are given.
+        TwoTimes,
         /// As many campaigns are scheduled, run or are paused as may: 100.
         TooManyActiveCampaigns,
     }
@@ -49,10 +55,12 @@ impl From<Write> for CreateCampaignError {
             Write::InvalidTopic => (Code::InvalidTopic, &["topic"]),
             Write::Text(_) => (Code::InvalidText, &["text"]),
             Write::UnknownAttribute => (Code::UnknownAttribute, &["text"]),
-            Write::Audience(_) => (Code::InvalidAudience, &["audience"]),
+            Write::Audience(_) | Write::AudienceOfRetry => (Code::InvalidAudience, &["audience"]),
             Write::InvalidRate => (Code::InvalidRate, &["ratePerS"]),
             Write::SendAtInPast => (Code::SendAtInPast, &["sendAt"]),
             Write::SendAtTooFar => (Code::SendAtTooFar, &["sendAt"]),
+            Write::InvalidSendAtLocal => (Code::InvalidSendAtLocal, &["sendAtLocal"]),
+            Write::TwoTimes => (Code::TwoTimes, &["sendAtLocal"]),
             Write::TooManyActive => (Code::TooManyActiveCampaigns, &[]),
         };
         Self::new(code, path, rejection)
@@ -95,9 +103,12 @@ impl From<Write> for UpdateCampaignError {
         use UpdateCampaignErrorCode as Code;
         let (code, path): (_, &[&str]) = match rejection {
             // Its time is changed by `scheduleCampaign` alone.
-            Write::NotFound | Write::SendAtInPast | Write::SendAtTooFar | Write::TooManyActive => {
-                (Code::CampaignNotFound, &["campaignId"])
-            }
+            Write::NotFound
+            | Write::SendAtInPast
+            | Write::SendAtTooFar
+            | Write::InvalidSendAtLocal
+            | Write::TwoTimes
+            | Write::TooManyActive => (Code::CampaignNotFound, &["campaignId"]),
             Write::VersionConflict => (Code::VersionConflict, &["version"]),
             Write::NotEditable => (Code::NotEditable, &["campaignId"]),
             Write::InvalidName => (Code::InvalidName, &["name"]),
@@ -106,7 +117,7 @@ impl From<Write> for UpdateCampaignError {
             Write::InvalidTopic => (Code::InvalidTopic, &["topic"]),
             Write::Text(_) => (Code::InvalidText, &["text"]),
             Write::UnknownAttribute => (Code::UnknownAttribute, &["text"]),
-            Write::Audience(_) => (Code::InvalidAudience, &["audience"]),
+            Write::Audience(_) | Write::AudienceOfRetry => (Code::InvalidAudience, &["audience"]),
             Write::InvalidRate => (Code::InvalidRate, &["ratePerS"]),
         };
         Self::new(code, path, rejection)
@@ -201,6 +212,10 @@ status_error! {
         SendAtInPast,
         /// `sendAt` is more than a year ahead.
         SendAtTooFar,
+        /// `sendAtLocal` is not a date and time without an offset.
+        InvalidSendAtLocal,
+        /// Both `sendAt` and `sendAtLocal` are given.
+        TwoTimes,
         /// As many campaigns are scheduled, run or are paused as may: 100.
         TooManyActiveCampaigns,
     }
@@ -210,6 +225,12 @@ status_error! {
         }
         LifecycleRejection::Schedule(Write::SendAtTooFar) => {
             (ScheduleCampaignErrorCode::SendAtTooFar, &["sendAt"])
+        }
+        LifecycleRejection::Schedule(Write::InvalidSendAtLocal) => {
+            (ScheduleCampaignErrorCode::InvalidSendAtLocal, &["sendAtLocal"])
+        }
+        LifecycleRejection::Schedule(Write::TwoTimes) => {
+            (ScheduleCampaignErrorCode::TwoTimes, &["sendAtLocal"])
         }
         LifecycleRejection::Schedule(Write::TooManyActive) => {
             (ScheduleCampaignErrorCode::TooManyActiveCampaigns, &[])
@@ -259,5 +280,34 @@ const fn start_code(why: StartRejection) -> StartCampaignErrorCode {
         StartRejection::EmptyAudience => Code::AudienceEmpty,
         StartRejection::AllSuppressed => Code::AudienceSuppressed,
         StartRejection::Audience(_) => Code::AudienceGone,
+    }
+}
+
+user_error! {
+    /// Why a campaign is not retried.
+    RetryFailedCampaignError,
+    /// Why a campaign is not retried, for a program to read.
+    RetryFailedCampaignErrorCode {
+        /// There is no such campaign.
+        CampaignNotFound,
+        /// It is not over: its messages are still being made or sent.
+        CampaignNotOver,
+        /// None of its messages failed for a reason that may have passed.
+        NothingToRetry,
+        /// Another campaign retries it and is not over.
+        AlreadyRetried,
+    }
+}
+
+impl From<RetryRejection> for RetryFailedCampaignError {
+    fn from(rejection: RetryRejection) -> Self {
+        use RetryFailedCampaignErrorCode as Code;
+        let code = match rejection {
+            RetryRejection::NotFound => Code::CampaignNotFound,
+            RetryRejection::NotOver => Code::CampaignNotOver,
+            RetryRejection::NothingToRetry => Code::NothingToRetry,
+            RetryRejection::AlreadyRetried => Code::AlreadyRetried,
+        };
+        Self::new(code, &["campaignId"], rejection)
     }
 }

@@ -113,7 +113,13 @@ impl CampaignTotals {
         shown(self.campaign.refused)
     }
 
-    /// Messages that wait for a carrier, or are being handed over.
+    /// Of those in `queued`, messages that wait for their time: that of their recipients' clocks, or
+    /// the end of quiet hours.
+    async fn scheduled(&self) -> Answer<i32> {
+        shown(self.total.scheduled)
+    }
+
+    /// Messages that wait for their time or for a carrier, or are being handed over.
     async fn queued(&self) -> Answer<i32> {
         shown(self.total.queued + self.total.scheduled)
     }

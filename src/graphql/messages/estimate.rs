@@ -5,7 +5,7 @@ use async_graphql::SimpleObject;
 use super::enums::{Encoding, NationalLanguage};
 use crate::graphql::money::Money;
 use crate::graphql::packages::PackageUse;
-use crate::graphql::scalars::PhoneNumber;
+use crate::graphql::scalars::{DateTime, PhoneNumber};
 use crate::messages::Estimate;
 use crate::types::money::Currency;
 
@@ -29,11 +29,15 @@ pub struct MessageEstimate {
     /// The characters that are not in the default GSM alphabet and so force `UCS2`, each once, at
     /// most 20; none with `GSM7`.
     offending_characters: Vec<String>,
+    /// When quiet hours would let it go, which keep marketing waiting until its recipient's window
+    /// opens; null if they do not keep it.
+    release_at: Option<DateTime>,
 }
 
 impl MessageEstimate {
     pub(super) fn new(estimate: Estimate, currency: Currency) -> Self {
         Self {
+            release_at: estimate.release_at.map(Into::into),
             to: PhoneNumber(estimate.to),
             encoding: estimate.encoding.into(),
             national_language: estimate.national_language.map(Into::into),

@@ -180,14 +180,16 @@ impl Message {
         Ok(self.row(context).await?.created_at_ms.into())
     }
 
-    /// When it will be sent, while its status is `SCHEDULED`; null otherwise.
+    /// When it will be sent, while its status is `SCHEDULED`: at its time, or when quiet hours let it
+    /// go. Null otherwise.
     async fn scheduled_at(&self, context: &Context<'_>) -> Answer<Option<DateTime>> {
         let row = self.row(context).await?;
         let is_scheduled = row.status == enums::MessageStatus::Scheduled;
         Ok(is_scheduled.then(|| row.due_at_ms.into()))
     }
 
-    /// When its validity ends: what has not been delivered by then is not worth delivering.
+    /// When its validity ends: what has not been delivered by then is not worth delivering. Where quiet
+    /// hours begin before, they end it, and what has not left goes on in the next window.
     async fn expires_at(&self, context: &Context<'_>) -> Answer<DateTime> {
         Ok(self.row(context).await?.expires_at_ms.into())
     }

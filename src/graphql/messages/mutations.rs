@@ -152,6 +152,8 @@ user_error! {
         /// The recipient objected to messages of this account, sender or topic, or the account
         /// suppressed the number.
         RecipientOptedOut,
+        /// Quiet hours leave no time within 14 days that is legal wherever the recipient may be.
+        NoSendingTime,
     },
     /// After how many milliseconds the same message may be taken; null unless time alone can mend
     /// it.
@@ -179,6 +181,7 @@ impl From<ItemErrorCode> for SendMessageErrorCode {
             ItemErrorCode::BacklogTooLong => Self::BacklogTooLong,
             ItemErrorCode::InvalidTopic => Self::InvalidTopic,
             ItemErrorCode::RecipientOptedOut => Self::RecipientOptedOut,
+            ItemErrorCode::NoSendingTime => Self::NoSendingTime,
         }
     }
 }

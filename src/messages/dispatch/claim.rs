@@ -270,7 +270,7 @@ impl Claimer<'_> {
         rows.iter().map(|row| row.try_get("", "account_id")).collect()
     }
 
-    /// For each tenant what is due first, at most `room` of each.
+    /// For each tenant what is due first, at most `room` of each; what has expired is left to the sweep.
     async fn candidates(
         &self,
         tx: &Tx,
@@ -286,7 +286,7 @@ impl Claimer<'_> {
                 "SELECT * FROM (SELECT account_id, id, parts, due_at_ms, recipient, sender, topic, \
                  campaign_id FROM message \
                  WHERE carrier_id = $1 AND class = $2 AND account_id = ${} AND status = {} \
-                 AND due_at_ms >= ${} AND due_at_ms <= $3 \
+                 AND due_at_ms >= ${} AND due_at_ms <= $3 AND expires_at_ms > $3 \
                  ORDER BY due_at_ms, id LIMIT {each}) AS t{index}",
                 2 * index + 4,
                 MessageStatus::Queued.code(),

@@ -325,6 +325,13 @@ pub const FIELDS: &[Field] = &[
             userErrors { code } } }",
     ),
     of_account(
+        "Mutation.retryFailedCampaign",
+        To(ManageCampaigns),
+        Kind::Campaign,
+        "mutation($id: ID!) { retryFailedCampaign(input: { campaignId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
         "Mutation.cancelCampaign",
         To(ManageCampaigns),
         Kind::Campaign,

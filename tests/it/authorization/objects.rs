@@ -358,6 +358,7 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 10] {
         // Nobody is in it, so it cannot start.
         audience: Audience { segments: vec![segment.id], ..Audience::default() },
         send_at: None,
+        send_at_local: None,
         rate_per_s: None,
     };
     let campaign = campaigns::create(ctx, new).await.unwrap();

@@ -158,6 +158,7 @@ impl Told {
             topic: None,
             campaign_id: None,
             contact_id: None,
+            valid_until_ms: None,
         }
     }
 
