@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use super::lifecycle::check_mode;
-use super::model::{LocalTime, is_editable};
+use super::model::{LocalTime, draft, is_editable};
 use super::template::{Template, TemplateFault};
 use super::{ACTIVE_MAX, NAME_CHARS_MAX, RATE_PER_S_MAX, SCHEDULE_AHEAD_MAX_MS};
 use crate::authz::Action;
@@ -134,43 +134,18 @@ pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
     let is_scheduled = time.at.is_some();
     let status = if is_scheduled { CampaignStatus::Scheduled } else { CampaignStatus::Draft };
     let row = &Model {
-        account_id,
-        id: ctx.ids.next(),
         name: valid_name(&new.name)?,
         sender: valid_sender(&new.sender)?,
         class: valid_class(new.class)?,
         topic: new.topic.as_deref().map(valid_topic).transpose()?,
         template: new.text,
         audience: new.audience.to_stored()?,
-        condition: None,
         status,
-        reason: None,
         is_test: ctx.actor.is_test(),
         scheduled_at_ms: time.at,
-        rate_per_s: valid_rate(new.rate_per_s)?,
-        frozen_after: None,
-        frozen_at_ms: None,
-        recipients: 0,
-        expanded_after: None,
-        expanded_at_ms: None,
-        expanded: 0,
-        accepted: 0,
-        suppressed: 0,
-        refused: 0,
-        price_micros: 0,
-        paced_from_ms: None,
-        paced_after: 0,
-        failed_before: 0,
-        decided_before: 0,
-        needs_sweep: false,
-        version: 1,
-        created_at_ms: now,
-        updated_at_ms: now,
-        started_at_ms: None,
-        finished_at_ms: None,
         send_at_local: time.at_local,
-        parent_id: None,
-        retries_unknown: false,
+        rate_per_s: valid_rate(new.rate_per_s)?,
+        ..draft(account_id, ctx.ids.next(), now)
     };
     ctx.db
         .write(|tx| async move {

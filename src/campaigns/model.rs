@@ -8,8 +8,10 @@
 //! | PAUSED | RUNNING, CANCELED |
 //! | FINISHED, CANCELED, FAILED | nothing |
 
+use entity::campaign::Model;
 use entity::campaign_total::Model as Total;
-use entity::enums::{CampaignReason, CampaignStatus};
+use entity::enums::{CampaignReason, CampaignStatus, MessageClass};
+use entity::ids::{AccountId, CampaignId};
 use entity::time::UnixMillis;
 use jiff::civil::DateTime;
 
@@ -35,6 +37,49 @@ pub const fn is_editable(status: CampaignStatus) -> bool {
 /// Whether nothing becomes of a campaign any more.
 pub const fn is_over(status: CampaignStatus) -> bool {
     matches!(status, CampaignStatus::Finished | CampaignStatus::Canceled | CampaignStatus::Failed)
+}
+
+/// A draft of which nothing is written yet.
+pub fn draft(account_id: AccountId, id: CampaignId, now: UnixMillis) -> Model {
+    Model {
+        account_id,
+        id,
+        name: String::new(),
+        sender: String::new(),
+        class: MessageClass::Marketing,
+        topic: None,
+        template: String::new(),
+        audience: String::new(),
+        condition: None,
+        status: CampaignStatus::Draft,
+        reason: None,
+        is_test: false,
+        scheduled_at_ms: None,
+        rate_per_s: None,
+        frozen_after: None,
+        frozen_at_ms: None,
+        recipients: 0,
+        expanded_after: None,
+        expanded_at_ms: None,
+        expanded: 0,
+        accepted: 0,
+        suppressed: 0,
+        refused: 0,
+        price_micros: 0,
+        paced_from_ms: None,
+        paced_after: 0,
+        failed_before: 0,
+        decided_before: 0,
+        needs_sweep: false,
+        version: 1,
+        created_at_ms: now,
+        updated_at_ms: now,
+        started_at_ms: None,
+        finished_at_ms: None,
+        send_at_local: None,
+        parent_id: None,
+        retries_unknown: false,
+    }
 }
 
 /// Why a campaign cannot start.

@@ -4,12 +4,11 @@
 
 use entity::campaign::{ActiveModel, Column, Entity, Model};
 use entity::contact;
-use entity::enums::CampaignStatus;
 use entity::ids::CampaignId;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use super::lifecycle::check_mode;
-use super::model::is_over;
+use super::model::{draft, is_over};
 use super::readiness::is_anybody;
 use crate::authz::Action;
 use crate::contacts::{self, Condition};
@@ -53,36 +52,19 @@ pub async fn retry_failed(ctx: &Ctx, retried: Retried) -> Result<Model, Error<Re
     if !is_over(parent.status) {
         return Err(Error::Rejected(RetryRejection::NotOver));
     }
-    let now = ctx.clock.now();
     let row = &Model {
-        id: ctx.ids.next(),
         parent_id: Some(parent.id),
         retries_unknown: retried.includes_unknown,
-        status: CampaignStatus::Draft,
-        reason: None,
-        scheduled_at_ms: None,
-        send_at_local: None,
-        frozen_after: None,
-        frozen_at_ms: None,
-        recipients: 0,
-        expanded_after: None,
-        expanded_at_ms: None,
-        expanded: 0,
-        accepted: 0,
-        suppressed: 0,
-        refused: 0,
-        price_micros: 0,
-        paced_from_ms: None,
-        paced_after: 0,
-        failed_before: 0,
-        decided_before: 0,
-        needs_sweep: false,
-        version: 1,
-        created_at_ms: now,
-        updated_at_ms: now,
-        started_at_ms: None,
-        finished_at_ms: None,
-        ..parent
+        name: parent.name,
+        sender: parent.sender,
+        class: parent.class,
+        topic: parent.topic,
+        template: parent.template,
+        audience: parent.audience,
+        condition: parent.condition,
+        is_test: parent.is_test,
+        rate_per_s: parent.rate_per_s,
+        ..draft(account_id, ctx.ids.next(), ctx.clock.now())
     };
     if !is_anybody(ctx, members_of_retry(ctx.db.store(), row, retried)).await? {
         return Err(Error::Rejected(RetryRejection::NothingToRetry));

@@ -180,6 +180,7 @@ fn our_plans(postgres: PgConnectOptions) -> PgConnectOptions {
         ("enable_bitmapscan", "off"),
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
+        ("enable_material", "off"),
         ("jit", "off"),
     ])
 }

@@ -16,7 +16,7 @@ use crate::carriers::LinkState;
 /// takes in one may be set aside.
 const PAUSE_S_MAX: usize = 30;
 /// Over how long answers are counted, in ms: so much of its own pace a carrier is handed ahead.
-const LATELY_MS: f64 = 500.0;
+const LATELY_MS: f64 = 300.0;
 /// Windows that a carrier is handed ahead, whatever its pace: one that waits for answers, and one
 /// that follows.
 const WINDOWS_AHEAD: usize = 2;
@@ -99,7 +99,7 @@ pub(super) struct Room {
 }
 
 /// How many messages a carrier may hold: what it takes in a second, as far as its rate is known, and
-/// no more than keeps its windows full and half a second ahead at the pace of its answers. What it
+/// no more than keeps its windows full and 300 ms ahead at the pace of its answers. What it
 /// holds beyond that only waits there, where it can neither be canceled nor be overtaken by a
 /// one-time password.
 fn ahead(link: &LinkState, answered_lately: f64, most: usize) -> usize {
@@ -175,8 +175,8 @@ mod tests {
             answered.add(20, UnixMillis(1_000_000 + group * 100));
         }
         let last = UnixMillis(1_000_000 + 99 * 100);
-        let half_a_second = answered.lately(last.plus_ms(50));
-        assert!((95.0..105.0).contains(&half_a_second), "{half_a_second}");
+        let in_300_ms = answered.lately(last.plus_ms(50));
+        assert!((55.0..65.0).contains(&in_300_ms), "{in_300_ms}");
         assert!(answered.lately(last.plus_ms(4_000)) < 1.0, "forgotten");
         assert_eq!(
             answered.lately(last.plus_ms(-1_000)),

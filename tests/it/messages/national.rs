@@ -180,6 +180,8 @@ both_stores! {
                 PhoneMessage { from: &RECIPIENT[1..], to: "12345", text: &sent, national_languages };
             smsc.send_inbound("heliograph", message).unwrap();
             let event = within(PATIENCE, events.next()).await.unwrap();
+            let told = within(PATIENCE, events.next()).await.unwrap();
+            assert_eq!((event.kind, told.kind), (EventKind::MessageReceived, EventKind::Replied));
             let row = inbound_message::Entity::find_by_id(event.subject_id)
                 .one(house.platform.db.reader())
                 .await
