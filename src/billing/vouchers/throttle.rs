@@ -8,7 +8,7 @@
 use entity::ids::AccountId;
 use entity::time::UnixMillis;
 use entity::voucher_throttle::{ActiveModel, Column, Entity, Model};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{EntityTrait, IntoActiveModel, QuerySelect, Set, Unchanged};
 
 use crate::ctx::Ctx;
@@ -35,7 +35,11 @@ pub(super) async fn begin(ctx: &Ctx, account_id: AccountId) -> Result<(), Failed
 
 async fn count(tx: &Tx, account_id: AccountId, now: UnixMillis) -> Result<(), Failed> {
     let new = Model { account_id, failures: 0, allowed_at_ms: now, updated_at_ms: now };
-    let keep = OnConflict::column(Column::AccountId).do_nothing().to_owned();
+    // Written as it is, which locks it: a row that is only left in place may be forgotten by another
+    // try before it is read.
+    let keep = OnConflict::column(Column::AccountId)
+        .value(Column::Failures, Expr::col((Entity, Column::Failures)))
+        .to_owned();
     let insert = Entity::insert(new.into_active_model()).on_conflict(keep);
     insert.exec_without_returning(&**tx).await?;
     let row = Entity::find_by_id(account_id).lock_exclusive().one(&**tx).await?;

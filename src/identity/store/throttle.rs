@@ -7,7 +7,8 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Que
 
 use crate::db::Tx;
 
-/// Makes a row without failures, if there is none.
+/// Makes a row without failures, if there is none, and locks it until the transaction ends: one that
+/// is only left in place may be forgotten by another try before it is read.
 pub(in crate::identity) async fn insert_if_new(
     tx: &Tx,
     key: &[u8],
@@ -19,7 +20,10 @@ pub(in crate::identity) async fn insert_if_new(
         allowed_at_ms: now,
         updated_at_ms: now,
     };
-    let keep = OnConflict::column(login_throttle::Column::Key).do_nothing().to_owned();
+    let failures = login_throttle::Column::Failures;
+    let keep = OnConflict::column(login_throttle::Column::Key)
+        .value(failures, Expr::col((login_throttle::Entity, failures)))
+        .to_owned();
     login_throttle::Entity::insert(row.into_active_model())
         .on_conflict(keep)
         .exec_without_returning(&**tx)
