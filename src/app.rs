@@ -291,6 +291,8 @@ impl App {
         let (inbox, writer) = Inbox::new(Arc::clone(&self.platform));
         // Until the requests have ended, which wait for it.
         self.plumbing.run("webhooks", |stop| writer.run(stop));
+        let (links, clicks) = Links::new(Arc::clone(&self.platform));
+        self.plumbing.run("clicks", |stop| clicks.run(stop));
         let platform = Arc::clone(&self.platform);
         let identity = self.identity.clone();
         let routes = Routes::new(platform.db.clone(), platform.clock.clone(), &platform.doorbell);
@@ -319,7 +321,7 @@ impl App {
             jwks: edge::jwks(identity),
             webhooks: Some(Arc::new(edge::PaymentWebhooks(inbox))),
             preferences: Some(Arc::new(preferences::Pages(Arc::clone(&platform)))),
-            short_links: Some(Arc::new(short_links::Followed(Links::new(Arc::clone(&platform))))),
+            short_links: Some(Arc::new(short_links::Followed(links))),
             transfers: Some(Arc::new(transfers::ContactFiles(Arc::clone(&platform)))),
             limiter: Limiter::new(platform.clock.clone(), &settings),
             settings,

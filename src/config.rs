@@ -379,6 +379,7 @@ impl Settings {
             for (name, value, min, max) in self.contacts.ranges() {
                 range(name, value, min, max);
             }
+            range("links.click_retention_s", self.links.click_retention_s, 86_400, 315_360_000);
             let campaigns = &self.campaigns;
             range("campaigns.failure_percent_max", campaigns.failure_percent_max, 1, 100);
             range("campaigns.failure_samples_min", campaigns.failure_samples_min, 1, 1_000_000);

@@ -46,6 +46,10 @@ pub struct Model {
     pub opt_outs: i64,
     /// Messages from phones that answer one of its messages.
     pub replies: i64,
+    /// Clicks of persons on short links.
+    pub clicks: i64,
+    /// Recipients who clicked, each once a message.
+    pub unique_clicks: i64,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

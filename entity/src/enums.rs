@@ -36,6 +36,7 @@ macro_rules! stored_enum {
 mod billing;
 mod campaigns;
 mod contacts;
+mod links;
 
 pub use billing::{
     AllocationKind, AutomaticTopUpEnd, BillingTerms, BookKind, DifferenceKind, InvoiceKind,
@@ -48,6 +49,7 @@ pub use contacts::{
     AttributeKind, AutoReplyState, ConsentKind, ConsentSource, ImportFailure, ImportPartKind,
     ImportStatus, KeywordAction, KeywordLanguage, SuppressionReason, SuppressionScope,
 };
+pub use links::{AgentFamily, ClickKind};
 
 stored_enum! {
     /// Whether an account is a customer's or the operator's own.
@@ -286,5 +288,9 @@ stored_enum! {
         OptedOut = 45,
         /// A person answered a message.
         Replied = 46,
+        /// A person followed a short link of a message, and had followed one of it before.
+        LinkClicked = 47,
+        /// A person followed a short link of a message for the first time.
+        RecipientClicked = 48,
     }
 }

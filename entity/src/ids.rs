@@ -172,6 +172,8 @@ ids! {
     ContactExportId = "cexp";
     /// One text to an audience.
     CampaignId = "camp";
+    /// A click on a short link.
+    LinkClickId = "click";
     /// A payment.
     PaymentId = "pay";
     /// A kept means of payment.

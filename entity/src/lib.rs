@@ -48,6 +48,7 @@ pub mod job_lease;
 pub mod ledger_book;
 pub mod ledger_entry;
 pub mod ledger_transfer;
+pub mod link_click;
 pub mod list_member;
 pub mod login_throttle;
 pub mod mail;

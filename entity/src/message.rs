@@ -92,6 +92,9 @@ pub struct Model {
     pub contact_id: Option<ContactId>,
     /// The end of its validity, where the window of quiet hours ends before it at `expires_at_ms`.
     pub valid_until_ms: Option<UnixMillis>,
+    /// The place among its campaign's recipients that its short links name, from 1; none without
+    /// links.
+    pub place: Option<i64>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

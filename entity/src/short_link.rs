@@ -22,6 +22,12 @@ pub struct Model {
     pub url: String,
     /// When the row was made.
     pub created_at_ms: UnixMillis,
+    /// Clicks of persons.
+    pub clicks: i64,
+    /// Recipients of whom there is one.
+    pub unique_clicks: i64,
+    /// Clicks that were no person's.
+    pub bot_clicks: i64,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

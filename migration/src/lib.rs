@@ -22,6 +22,7 @@ mod m20261122_000016_create_imports;
 mod m20261122_000017_add_quiet_hours;
 mod m20261122_000018_count_engagement;
 mod m20261122_000020_create_short_links;
+mod m20261122_000021_create_link_clicks;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000017_add_quiet_hours::Migration),
             Box::new(m20261122_000018_count_engagement::Migration),
             Box::new(m20261122_000020_create_short_links::Migration),
+            Box::new(m20261122_000021_create_link_clicks::Migration),
         ]
     }
 }

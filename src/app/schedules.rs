@@ -9,6 +9,7 @@ use crate::campaigns;
 use crate::contacts;
 use crate::ctx::Platform;
 use crate::jobs::Schedule;
+use crate::links;
 use crate::messages::commands::Tables;
 use crate::messages::{auto_reply, inbound_parts, sweeps};
 use crate::payments;
@@ -85,6 +86,9 @@ pub(super) fn all(platform: &Platform) -> Vec<Schedule> {
         }),
         Schedule::new("messages.purge", Duration::from_secs(600), |ctx| async move {
             sweeps::purge(&ctx).await
+        }),
+        Schedule::new("links.purge_clicks", Duration::from_secs(3_600), |ctx| async move {
+            links::purge(&ctx).await
         }),
         Schedule::new("invoices.make_monthly", Duration::from_secs(600), |ctx| async move {
             invoices::make_monthly(&ctx).await

@@ -19,7 +19,7 @@ use crate::ctx::Ctx;
 use crate::db::TransactionError;
 use crate::error::{Error, Failed};
 use crate::links::Shortener;
-use crate::messages::campaigns::{self as messages, Of, Prepared};
+use crate::messages::campaigns::{self as messages, Of, Prepared, To};
 use crate::messages::commands::{BatchRejection, Tables};
 use crate::messages::quiet_hours::Timing;
 use crate::messages::{ItemErrorCode, NewMessage};
@@ -205,7 +205,7 @@ impl Walk<'_> {
         &self,
         place: Place,
         ids: &[ContactId],
-    ) -> Result<(Vec<(ContactId, NewMessage)>, Vec<(ContactId, String)>), DbErr> {
+    ) -> Result<(Vec<(To, NewMessage)>, Vec<(ContactId, String)>), DbErr> {
         let campaign = self.campaign;
         let mut people =
             contacts::people(&self.ctx.db, campaign.account_id, ids, &self.keys).await?;
@@ -217,7 +217,8 @@ impl Walk<'_> {
                 continue;
             };
             let links = self.shortener.links(u32::try_from(number).unwrap_or_default());
-            items.push((*id, message(campaign, &self.template, person, &links)));
+            let to = To { contact_id: *id, place: (!links.is_empty()).then_some(number) };
+            items.push((to, message(campaign, &self.template, person, &links)));
         }
         Ok((items, refusals))
     }

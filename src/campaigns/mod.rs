@@ -40,7 +40,9 @@ pub use preview::{
     SAMPLE_MAX, TEST_NUMBERS_MAX, preview, send_test,
 };
 pub use progress::{Progress, Progresses, follow};
-pub use queries::{by_ids, campaigns_count, campaigns_page, messages_count, messages_page, totals};
+pub use queries::{
+    by_ids, campaigns_count, campaigns_page, links, messages_count, messages_page, totals,
+};
 pub use retry::{RetryRejection, retries, retry_failed};
 pub use template::{TEMPLATE_CHARS_MAX, Template, TemplateFault};
 pub use work::run;

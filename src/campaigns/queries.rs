@@ -3,8 +3,8 @@
 use entity::campaign::{Column, Entity, Model};
 use entity::enums::{CampaignStatus, MessageStatus};
 use entity::ids::{CampaignId, ContactId};
-use entity::{campaign_total, event_counter, message, rollup_cursor};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
+use entity::{campaign_total, event_counter, message, rollup_cursor, short_link};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
 
 use crate::authz::Action;
 use crate::ctx::Ctx;
@@ -93,6 +93,20 @@ pub async fn totals(ctx: &Ctx, ids: &[CampaignId]) -> Result<Vec<campaign_total:
     let found = campaign_total::Entity::find()
         .filter(campaign_total::Column::AccountId.eq(account_id))
         .filter(campaign_total::Column::CampaignId.is_in(ids.iter().copied()));
+    Ok(found.all(ctx.db.reader()).await?)
+}
+
+/// The addresses that short links of some campaigns lead to, with their clicks, those of a campaign
+/// in alphabetical order.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn links(ctx: &Ctx, ids: &[CampaignId]) -> Result<Vec<short_link::Model>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadCampaigns)?;
+    let found = short_link::Entity::find()
+        .filter(short_link::Column::AccountId.eq(account_id))
+        .filter(short_link::Column::CampaignId.is_in(ids.iter().copied()))
+        .order_by_asc(short_link::Column::Url);
     Ok(found.all(ctx.db.reader()).await?)
 }
 

@@ -9,6 +9,7 @@
 
 mod audience;
 mod campaign;
+mod clicks;
 mod client;
 mod directory;
 mod fake_stripe;

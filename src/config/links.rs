@@ -13,6 +13,8 @@ const BASE_CHARS_MAX: usize = 60;
 pub struct Links {
     /// The address before the last part of a link; empty: `/l` at the public address.
     pub base_url: String,
+    /// Seconds.
+    pub click_retention_s: i64,
 }
 
 impl Links {

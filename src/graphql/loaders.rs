@@ -26,7 +26,7 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
-use super::campaigns::{CampaignRow, CampaignTotalRow, SegmentRow};
+use super::campaigns::{CampaignLinkRows, CampaignRow, CampaignTotalRow, SegmentRow};
 use super::contacts::{
     ContactByMac, ContactByNumber, ContactLists, ContactRow, ContactSuppressions, ContactTags,
     ContactValues, ListRow,
@@ -113,6 +113,7 @@ loaders! {
     api_keys: ApiKeyRow,
     campaigns: CampaignRow,
     campaign_totals: CampaignTotalRow,
+    campaign_links: CampaignLinkRows,
     carriers: CarrierRow,
     contacts: ContactRow,
     contacts_by_mac: ContactByMac,

@@ -1,6 +1,6 @@
 //! `GET /l/{token}`: leads on to where a short link of a message leads. Sets no cookie, and takes
-//! nothing of where it leads from the request. `HEAD` answers the same. What a link is is not known
-//! here.
+//! nothing of where it leads from the request. `HEAD` answers the same, and is no click. What a link
+//! is is not known here.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::Edge;
 use super::answer::Answer;
@@ -32,8 +32,13 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("30");
 /// Where short links lead.
 #[async_trait]
 pub trait ShortLinks: Send + Sync + 'static {
-    /// The address; none if there is no such link.
-    async fn target(&self, token: &str, request_id: RequestId) -> Result<Option<Arc<str>>, NotNow>;
+    /// The address; none if there is no such link. With the headers of a request it is a click.
+    async fn follow(
+        &self,
+        token: &str,
+        visitor: Option<&HeaderMap>,
+        request_id: RequestId,
+    ) -> Result<Option<Arc<str>>, NotNow>;
 }
 
 /// Leads on.
@@ -42,13 +47,16 @@ pub(super) async fn follow<E: Executor>(
     Path(token): Path<String>,
     id: RequestId,
     peer: Peer,
+    method: Method,
+    headers: HeaderMap,
 ) -> Response {
     let Some(links) = &edge.short_links else { return not_found(id).await };
+    let visitor = (method == Method::GET).then_some(&headers);
     let meter = Meter::new(&edge.limiter, Payers::of(None, peer));
     let refused = |fault| respond(&Answer::refused(fault, id), Media::Json);
     let mut response = match meter.file(LINK_POINTS) {
         Err(fault) => refused(fault),
-        Ok(()) => match links.target(&token, id).await {
+        Ok(()) => match links.follow(&token, visitor, id).await {
             Ok(Some(url)) => redirect(&url),
             Ok(None) => match meter.file(GUESS_POINTS) {
                 Ok(()) => page(StatusCode::NOT_FOUND, "This link leads nowhere."),

@@ -3,17 +3,23 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use entity::ids::{AccountId, CampaignId};
+use http::HeaderMap;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
+use super::clicks::{ClickWriter, Clicks, Said};
 use super::token::{Cipher, Token};
+use super::visitor::Visitor;
 use crate::ctx::{Ctx, Platform};
 
 /// Addresses that are remembered: at most 40 MB, of the longest. They never change.
 const KNOWN_MAX: usize = 20_000;
 
-/// An address, and how many recipients its campaign has.
+/// An address, whose it is, and how many recipients its campaign has.
 #[derive(Clone, Debug)]
 struct Known {
+    account_id: AccountId,
+    campaign_id: CampaignId,
     url: Arc<str>,
     recipients: i64,
 }
@@ -23,25 +29,46 @@ pub struct Links {
     platform: Arc<Platform>,
     cipher: Cipher,
     known: Mutex<HashMap<u32, Known>>,
+    clicks: Clicks,
 }
 
 impl Links {
-    /// Nothing is remembered.
-    pub fn new(platform: Arc<Platform>) -> Self {
+    /// Nothing is remembered. With what writes the clicks.
+    pub fn new(platform: Arc<Platform>) -> (Self, ClickWriter) {
         let cipher = Cipher::new(&platform.master_key);
-        Self { platform, cipher, known: Mutex::default() }
+        let (clicks, writer) = Clicks::new(Arc::clone(&platform));
+        (Self { platform, cipher, known: Mutex::default(), clicks }, writer)
     }
 
-    /// Where a link leads; none if it is none that was given to anybody. For whoever has it.
+    /// Where a link leads; none if it is none that was given to anybody. For whoever has it. With the
+    /// headers of a request it is a click, which is noted without waiting for anything; those on the
+    /// links of tests are not.
     ///
     /// # Errors
     /// The store's own.
-    pub async fn target(&self, text: &str) -> Result<Option<Arc<str>>, DbErr> {
-        let Some(Token { number, place }) = self.cipher.open(text) else { return Ok(None) };
+    pub async fn follow(
+        &self,
+        text: &str,
+        visitor: Option<&HeaderMap>,
+    ) -> Result<Option<Arc<str>>, DbErr> {
+        let Some(token) = self.cipher.open(text) else { return Ok(None) };
+        let Some(Known { account_id, campaign_id, url, .. }) = self.find(token).await? else {
+            return Ok(None);
+        };
+        let Token { number, place } = token;
+        if let Some(headers) = visitor.filter(|_| place > 0) {
+            let said = Said { account_id, campaign_id, number, place };
+            self.clicks.note(said, Visitor::of(headers));
+        }
+        Ok(Some(url))
+    }
+
+    /// What is known of a link, if its campaign has such a recipient.
+    async fn find(&self, Token { number, place }: Token) -> Result<Option<Known>, DbErr> {
         let has_it = |known: &Known| i64::from(place) <= known.recipients;
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
         if let Some(known) = known.filter(has_it) {
-            return Ok(Some(known.url));
+            return Ok(Some(known));
         }
         let Some(read) = self.read(number).await? else { return Ok(None) };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,21 +76,26 @@ impl Links {
             known.clear();
         }
         known.insert(number, read.clone());
-        Ok(Some(read).filter(has_it).map(|known| known.url))
+        Ok(Some(read).filter(has_it))
     }
 
     async fn read(&self, number: u32) -> Result<Option<Known>, DbErr> {
         let ctx = Ctx::system(Arc::clone(&self.platform), "short link");
         let statement = Statement::from_sql_and_values(
             ctx.db.store().backend(),
-            "SELECT l.url, c.recipients FROM short_link l JOIN campaign c \
+            "SELECT l.account_id, l.campaign_id, l.url, c.recipients FROM short_link l JOIN campaign c \
              ON c.account_id = l.account_id AND c.id = l.campaign_id WHERE l.number = $1",
             [i64::from(number).into()],
         );
         let row = ctx.db.reader().query_one_raw(statement).await?;
         let known = |row: sea_orm::QueryResult| {
             let url: String = row.try_get("", "url")?;
-            Ok(Known { url: url.into(), recipients: row.try_get("", "recipients")? })
+            Ok(Known {
+                account_id: row.try_get("", "account_id")?,
+                campaign_id: row.try_get("", "campaign_id")?,
+                url: url.into(),
+                recipients: row.try_get("", "recipients")?,
+            })
         };
         row.map(known).transpose()
     }

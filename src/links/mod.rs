@@ -5,16 +5,25 @@
 //!   is written for a recipient, and links cannot be made, guessed or walked through by others.
 //! - A link leads to an address that was checked when its campaign was written (`target`), never to
 //!   one that a request names.
-//! - Following a link changes nothing.
+//! - Following a link waits for nothing that is kept of it, and nothing is kept of who follows it but
+//!   the family of its agent (`visitor`).
+//! - A click of a person is counted once: its row, the sums of its link and its event are one
+//!   transaction.
 //!
-//! `shorten` (the links of a campaign), `follow` (where one leads).
+//! `shorten` (the links of a campaign), `follow` (where one leads), `clicks` (what is noted of that),
+//! `kept_clicks` (what is kept and counted).
 
+mod clicks;
 mod follow;
+mod kept_clicks;
 mod shorten;
 mod target;
 mod token;
+mod visitor;
 
+pub use clicks::ClickWriter;
 pub use follow::Links;
+pub use kept_clicks::{CLICKS_MAX, purge};
 pub use shorten::Shortener;
 pub use target::{URL_CHARS_MAX, is_target};
 pub use token::TOKEN_CHARS;

@@ -4,13 +4,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use entity::enums::{KeyMode, MessageStatus, Purse};
-use entity::ids::{AccountId, CampaignId, CarrierId, ContactId, MessageId, TextId};
+use entity::ids::{AccountId, CampaignId, CarrierId, MessageId, TextId};
 use entity::message::Model as Message;
 use entity::time::UnixMillis;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::accept::{Checked, ItemError};
+use super::campaigns::To;
 use super::commands::{Sending, SentMessage};
 use super::store::{Changed, insert_messages};
 use super::text_store;
@@ -144,15 +145,16 @@ impl Batch {
         self
     }
 
-    /// The batch as part of a campaign: an item for each of `contacts`, in their order.
-    pub(super) fn of_campaign(mut self, campaign_id: CampaignId, contacts: &[ContactId]) -> Self {
+    /// The batch as part of a campaign: an item for each of `recipients`, in their order.
+    pub(super) fn of_campaign(mut self, campaign_id: CampaignId, recipients: &[To]) -> Self {
         let mut messages = self.messages.iter_mut();
-        for (result, contact_id) in self.results.iter().zip(contacts) {
+        for (result, to) in self.results.iter().zip(recipients) {
             if matches!(result, StoredResult::Message(_))
                 && let Some(message) = messages.next()
             {
                 message.campaign_id = Some(campaign_id);
-                message.contact_id = Some(*contact_id);
+                message.contact_id = Some(to.contact_id);
+                message.place = to.place;
             }
         }
         self
@@ -304,6 +306,7 @@ fn new_message(played: Played, journal: Journal, item: Checked, new: New) -> Mes
         granted_package_id: None,
         campaign_id: None,
         contact_id: None,
+        place: None,
     }
 }
 

@@ -48,10 +48,19 @@ pub struct Of {
     pub timing: Timing,
 }
 
+/// To whom a message of a campaign goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct To {
+    /// The contact.
+    pub contact_id: ContactId,
+    /// Its place among the recipients, from 1, as short links name it; none without links.
+    pub place: Option<i64>,
+}
+
 /// Messages of a campaign that can be written: ids are drawn, so that the transaction may run twice.
 pub struct Prepared {
     batch: Batch,
-    contacts: Vec<ContactId>,
+    recipients: Vec<To>,
 }
 
 /// Checks messages to some contacts as [`send`](super::commands::send) does, each for itself.
@@ -62,16 +71,16 @@ pub async fn prepare(
     ctx: &Ctx,
     tables: &Tables,
     of: Of,
-    items: Vec<(ContactId, NewMessage)>,
+    items: Vec<(To, NewMessage)>,
 ) -> Result<Prepared, Error<BatchRejection>> {
     let Of { account_id, campaign_id, mode, timing } = of;
     let terms = billing::terms(ctx, account_id).await?;
-    let (contacts, messages): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+    let (recipients, messages): (Vec<_>, Vec<_>) = items.into_iter().unzip();
     let sending = Sending { account_id, mode, terms: &terms, tables, timing };
     let checked = check_items(ctx, sending, messages).await?;
     let checked = opt_out::refuse_suppressed(ctx, account_id, checked).await?;
-    let batch = Batch::new(ctx, sending, checked).of_campaign(campaign_id, &contacts);
-    Ok(Prepared { batch, contacts })
+    let batch = Batch::new(ctx, sending, checked).of_campaign(campaign_id, &recipients);
+    Ok(Prepared { batch, recipients })
 }
 
 /// Says what messages of a campaign would take, by the same checks as [`prepare`], in money: packages
@@ -96,8 +105,8 @@ pub async fn estimate(
 impl Prepared {
     /// Contacts that get no message, and why.
     pub fn refusals(&self) -> impl Iterator<Item = (ContactId, &ItemError)> {
-        self.batch.results.iter().zip(&self.contacts).filter_map(|(result, id)| match result {
-            StoredResult::Error(error) => Some((*id, error)),
+        self.batch.results.iter().zip(&self.recipients).filter_map(|(result, to)| match result {
+            StoredResult::Error(error) => Some((to.contact_id, error)),
             StoredResult::Message(_) => None,
         })
     }

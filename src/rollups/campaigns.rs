@@ -55,6 +55,8 @@ pub(super) struct CampaignChange {
     pub(super) cost_micros: i64,
     pub(super) opt_outs: i64,
     pub(super) replies: i64,
+    pub(super) clicks: i64,
+    pub(super) unique_clicks: i64,
 }
 
 impl CampaignChange {
@@ -91,6 +93,8 @@ const COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("cost_micros", BulkType::BigInt),
     BulkColumn::new("opt_outs", BulkType::BigInt),
     BulkColumn::new("replies", BulkType::BigInt),
+    BulkColumn::new("clicks", BulkType::BigInt),
+    BulkColumn::new("unique_clicks", BulkType::BigInt),
 ];
 
 /// Adds changes to the totals, with the accounts' cursors locked: in one statement.
@@ -100,10 +104,14 @@ pub(super) async fn write(tx: &Tx, changes: &CampaignChanges) -> Result<(), DbEr
         let [a, b, c, d, e, f, g, h, i, j, k, l] = change.counts.map(Into::into);
         let (parts, cost) = (change.parts.into(), change.cost_micros.into());
         let (out, reply) = (change.opt_outs.into(), change.replies.into());
+        let (click, first) = (change.clicks.into(), change.unique_clicks.into());
         let (account, campaign) = (account_id.0.into(), campaign_id.0.into());
-        rows.push([account, campaign, a, b, c, d, e, f, g, h, i, j, k, l, parts, cost, out, reply]);
+        rows.push([
+            account, campaign, a, b, c, d, e, f, g, h, i, j, k, l, parts, cost, out, reply, click,
+            first,
+        ]);
     }
-    let others = ["parts", "cost_micros", "opt_outs", "replies"];
+    let others = ["parts", "cost_micros", "opt_outs", "replies", "clicks", "unique_clicks"];
     let sums: Vec<&str> = BUCKETS.into_iter().chain(others).collect();
     let added: Vec<_> =
         sums.iter().map(|sum| format!("{sum} = campaign_total.{sum} + excluded.{sum}")).collect();

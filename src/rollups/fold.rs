@@ -227,11 +227,13 @@ async fn read_new(db: &Db, batch: &[Behind]) -> Result<New, DbErr> {
     let sql = format!(
         "SELECT event.kind, {STEP} FROM rows CROSS JOIN event \
          WHERE event.account_id = rows.account_id AND event.seq > rows.folded \
-         AND event.seq <= rows.last AND event.kind IN ({changed}, {out}, {reply}) \
+         AND event.seq <= rows.last AND event.kind IN ({changed}, {out}, {reply}, {click}, {first}) \
          ORDER BY event.account_id, event.seq",
         changed = EventKind::MessageStatusChanged.code(),
         out = EventKind::OptedOut.code(),
         reply = EventKind::Replied.code(),
+        click = EventKind::LinkClicked.code(),
+        first = EventKind::RecipientClicked.code(),
     );
     let mut rows = rows.read(db, &sql, Vec::new()).await?;
     let mut deeds = Vec::new();
@@ -258,6 +260,8 @@ fn read_deed(row: &QueryResult) -> Result<Option<Deed>, DbErr> {
     let what = match row.try_get("", "kind")? {
         EventKind::OptedOut => Engagement::OptOut,
         EventKind::Replied => Engagement::Reply,
+        EventKind::LinkClicked => Engagement::Click,
+        EventKind::RecipientClicked => Engagement::FirstClick,
         _ => return Ok(None),
     };
     Ok(Some(Deed {

@@ -11,7 +11,7 @@
 //!   receipt.
 //! - Parts and cost count **when they were charged**: so their sums are those of usage, invoices and
 //!   the ledger.
-//! - What people did (objected, answered) counts **when they did it**, with the kind of the message
+//! - What people did (objected, answered, followed a link) counts **when they did it**, with the kind of the message
 //!   that it answers.
 //! - The totals of campaigns are folded with them (`campaigns`).
 //! - The log is not purged beyond a cursor.

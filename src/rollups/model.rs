@@ -114,6 +114,10 @@ pub enum Measure {
     OptOuts,
     /// Messages from phones that answer.
     Replies,
+    /// Clicks of persons on short links.
+    Clicks,
+    /// Recipients who clicked, each once a message.
+    UniqueClicks,
 }
 
 impl Measure {
@@ -133,6 +137,8 @@ impl Measure {
         Self::Cost,
         Self::OptOuts,
         Self::Replies,
+        Self::Clicks,
+        Self::UniqueClicks,
     ];
 
     /// The column of the table.
@@ -152,6 +158,8 @@ impl Measure {
             Self::Cost => "cost_micros",
             Self::OptOuts => "opt_outs",
             Self::Replies => "replies",
+            Self::Clicks => "clicks",
+            Self::UniqueClicks => "unique_clicks",
         }
     }
 
@@ -163,7 +171,9 @@ impl Measure {
             | Self::Parts
             | Self::Cost
             | Self::OptOuts
-            | Self::Replies => false,
+            | Self::Replies
+            | Self::Clicks
+            | Self::UniqueClicks => false,
             Self::Delivered
             | Self::Undelivered
             | Self::Failed

@@ -129,6 +129,8 @@ const ROW_COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("cost_micros", BulkType::BigInt),
     BulkColumn::new("opt_outs", BulkType::BigInt),
     BulkColumn::new("replies", BulkType::BigInt),
+    BulkColumn::new("clicks", BulkType::BigInt),
+    BulkColumn::new("unique_clicks", BulkType::BigInt),
     BulkColumn::nullable("to_sent", BulkType::Bytes),
     BulkColumn::nullable("to_delivered", BulkType::Bytes),
 ];
@@ -211,6 +213,8 @@ pub async fn write(
             count(Measure::Cost),
             count(Measure::OptOuts),
             count(Measure::Replies),
+            count(Measure::Clicks),
+            count(Measure::UniqueClicks),
             measures.to_sent.to_bytes().into(),
             measures.to_delivered.to_bytes().into(),
         ]);

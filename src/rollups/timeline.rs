@@ -69,6 +69,10 @@ pub(super) enum Engagement {
     OptOut,
     /// Answered.
     Reply,
+    /// Followed a link, not for the first time.
+    Click,
+    /// Followed a link of the message for the first time.
+    FirstClick,
 }
 
 /// What a person did.
@@ -174,13 +178,21 @@ impl Tally {
         let measure = match deed.what {
             Engagement::OptOut => Measure::OptOuts,
             Engagement::Reply => Measure::Replies,
+            Engagement::Click | Engagement::FirstClick => Measure::Clicks,
         };
-        self.minute(deed.account_id, kind, deed.at, "").counts.add(measure, 1);
+        let is_unique = i64::from(deed.what == Engagement::FirstClick);
+        let counts = &mut self.minute(deed.account_id, kind, deed.at, "").counts;
+        counts.add(measure, 1);
+        counts.add(Measure::UniqueClicks, is_unique);
         let Some(campaign_id) = kind.campaign_id else { return };
         let campaign = self.campaigns.entry((deed.account_id, campaign_id)).or_default();
         match deed.what {
             Engagement::OptOut => campaign.opt_outs += 1,
             Engagement::Reply => campaign.replies += 1,
+            Engagement::Click | Engagement::FirstClick => {
+                campaign.clicks += 1;
+                campaign.unique_clicks += is_unique;
+            }
         }
     }
 

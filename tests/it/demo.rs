@@ -50,6 +50,7 @@ async fn it_brings_every_message_to_its_end_and_leaves_nothing_behind() {
         "FINISHED 100 %: 60 contacts, rows with faults: 1",
         "campaign   60 contacts: ",
         ", opt-outs: 1",
+        "clicks: 4 by 3 phones",
     ] {
         assert!(shown.contains(line), "{line} is not in {shown}");
     }

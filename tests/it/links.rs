@@ -11,16 +11,17 @@ use crate::billing::Payer;
 use crate::campaigns::{World, work};
 use crate::support::{Served, TestHouse, both_stores};
 
-const SALE: &str = "https://shop.example/sale?from=sms&x=%20#top";
-const HELP: &str = "http://help.example/";
+pub const SALE: &str = "https://shop.example/sale?from=sms&x=%20#top";
+pub const HELP: &str = "http://help.example/";
 
-fn campaign(world: &World) -> NewCampaign {
+/// A campaign with a link to either.
+pub fn campaign(world: &World) -> NewCampaign {
     let text = format!("{{{{name|you}}}}: {{{{link {SALE}}}}} or {{{{link {HELP}}}}}");
     NewCampaign { text, ..world.new_campaign() }
 }
 
 /// The texts of all messages, by contact; those of tests first.
-async fn texts(house: &TestHouse) -> Vec<String> {
+pub async fn texts(house: &TestHouse) -> Vec<String> {
     let sql = "SELECT t.body FROM message m JOIN message_text t ON t.account_id = m.account_id \
         AND t.id = m.text_id ORDER BY CASE WHEN m.contact_id IS NULL THEN 0 ELSE 1 END, m.contact_id";
     let rows = house.rows(sql, []).await;
@@ -28,27 +29,27 @@ async fn texts(house: &TestHouse) -> Vec<String> {
 }
 
 /// What stands in the links of a text.
-fn tokens(house: &TestHouse, text: &str) -> Vec<String> {
+pub fn tokens(house: &TestHouse, text: &str) -> Vec<String> {
     let base = format!("{}/", house.platform.settings.short_link_base());
     let behind = text.split(base.as_str()).skip(1);
     behind.map(|rest| rest.chars().take(TOKEN_CHARS).collect()).collect()
 }
 
 /// A browser that stays where it is, and the node that it asks.
-struct Visitor {
-    node: Served,
-    http: reqwest::Client,
+pub struct Visitor {
+    pub node: Served,
+    pub http: reqwest::Client,
 }
 
 impl Visitor {
-    async fn new(house: &TestHouse) -> Self {
+    pub async fn new(house: &TestHouse) -> Self {
         let api_only = |settings: &mut Settings| settings.server.roles = vec![NodeRole::Api];
         let node = house.serve_with(api_only).await.unwrap();
         let stays = reqwest::redirect::Policy::none();
         Self { node, http: reqwest::Client::builder().redirect(stays).build().unwrap() }
     }
 
-    fn url(&self, token: &str) -> String {
+    pub fn url(&self, token: &str) -> String {
         format!("{}/l/{token}", self.node.url)
     }
 

@@ -17,6 +17,7 @@ mod campaigns;
 mod carrier_conformance;
 mod carriers_admin;
 mod cli;
+mod clicks;
 mod contacts;
 mod crash;
 mod demo;

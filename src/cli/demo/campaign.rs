@@ -1,5 +1,6 @@
 //! The campaign of the demo: one text to all imported contacts, followed live. Some of the phones
-//! answer, and some of those want no more; in the end the API has to say what the phones did.
+//! answer, some of those want no more, and some follow the link in it; in the end the API has to say
+//! what the phones did.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::PATIENCE;
 use super::audience::{self, text};
+use super::clicks::{Clickers, Clicks};
 use super::client::{Client, ClientError};
 use super::setup::{SYSTEM_ID, Stage};
 use super::show::Show;
@@ -30,7 +32,7 @@ const START: &str = "mutation Start($id: ID!) { startCampaign(input: {campaignId
     { campaign { id } userErrors { code message } } }";
 const FIGURES: &str = "query Figures($id: ID!) { campaign(id: $id) { status totals { recipients \
     accepted suppressed refused queued sent delivered undelivered expired rejected failed canceled \
-    unknown cost { amount } } } inboundMessages(first: 0) { totalCount } \
+    unknown cost { amount } } engagement { clicks uniqueClicks } } inboundMessages(first: 0) { totalCount } \
     suppressions(first: 0) { totalCount } }";
 
 #[derive(Deserialize)]
@@ -122,7 +124,10 @@ pub(super) struct Outcome {
     pub(super) replies: u32,
     /// Numbers that the API writes to no more.
     pub(super) opt_outs: u32,
+    /// Clicks that the API knows of.
+    pub(super) clicks: Clicks,
     wrote: Wrote,
+    clicked: Clicks,
 }
 
 /// What the phones wrote.
@@ -137,12 +142,13 @@ struct Wrote {
 impl Outcome {
     /// Whether every contact's message came to its end, and the API says what the phones did.
     pub(super) fn adds_up(&self) -> bool {
-        let Self { totals, wrote, .. } = self;
+        let Self { totals, wrote, clicks, clicked, .. } = self;
         totals.settled() == totals.recipients
             && totals.accepted == totals.recipients
             && totals.suppressed + totals.refused == 0
             && Wrote { delivered: totals.delivered, replies: self.replies, opt_outs: self.opt_outs }
                 == *wrote
+            && clicks == clicked
     }
 }
 
@@ -181,7 +187,8 @@ pub(super) async fn play(stage: &Stage, contacts: u32, show: &Show) -> Result<Ou
     let mut delivered = Stream::open(&client, &delivered).await.map_err(Failure::new)?;
     let started = client.call(START, json!({ "id": id })).await.map_err(Failure::new)?;
     text(&started["startCampaign"], &["campaign", "id"])?;
-    let (mut wrote, mut last) = (Wrote::default(), None);
+    let (mut wrote, mut clickers) = (Wrote::default(), Clickers::default());
+    let mut last = None;
     while !last.as_ref().is_some_and(|last| is_over(last, wrote)) {
         let step = async {
             tokio::select! {
@@ -192,6 +199,7 @@ pub(super) async fn play(stage: &Stage, contacts: u32, show: &Show) -> Result<Ou
                 phones = delivered.next::<Delivered>() => {
                     for phone in phones?.into_iter().filter_map(|phone| phone.event.message) {
                         reply(stage, &phone.to, wrote.next())?;
+                        clickers.take(wrote.delivered, &phone.to);
                     }
                 }
             }
@@ -203,7 +211,8 @@ pub(super) async fn play(stage: &Stage, contacts: u32, show: &Show) -> Result<Ou
             Err(_) => break,
         }
     }
-    figures(&client, &id, wrote).await
+    let clicked = clickers.follow(stage.smsc.shown()).await?;
+    figures(&client, &id, (wrote, clicked)).await
 }
 
 async fn create(stage: &Stage, client: &Client, list: &str) -> Result<String, Failure> {
@@ -212,7 +221,8 @@ async fn create(stage: &Stage, client: &Client, list: &str) -> Result<String, Fa
         "sender": stage.reply_number,
         // An offer would wait for the morning where it is night.
         "class": "TRANSACTIONAL",
-        "text": "Hello {{name|there}}, your order is on its way. Reply STOP to hear no more.",
+        "text": "Hello {{name|there}}, your order is on its way: \
+                 {{link https://shop.example/orders}} Reply STOP to hear no more.",
         "audience": { "listIds": [list] },
     });
     let created = client.call(CREATE, json!({ "input": input })).await.map_err(Failure::new)?;
@@ -249,12 +259,12 @@ fn reply(stage: &Stage, phone: &str, text: Option<&str>) -> Result<(), ClientErr
 }
 
 /// What the API says in the end: what the phones wrote last may still be on its way to it.
-async fn figures(client: &Client, id: &str, wrote: Wrote) -> Result<Outcome, Failure> {
+async fn figures(client: &Client, id: &str, did: (Wrote, Clicks)) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::default();
     let looking = async {
         while outcome == Outcome::default() || !outcome.adds_up() {
             let data = client.call(FIGURES, json!({ "id": id })).await?;
-            outcome = read(&data, wrote)?;
+            outcome = read(&data, did)?;
             if !outcome.adds_up() {
                 sleep(LOOK_INTERVAL).await;
             }
@@ -268,19 +278,26 @@ async fn figures(client: &Client, id: &str, wrote: Wrote) -> Result<Outcome, Fai
     Ok(outcome)
 }
 
-fn read(data: &Value, wrote: Wrote) -> Result<Outcome, ClientError> {
+fn read(data: &Value, (wrote, clicked): (Wrote, Clicks)) -> Result<Outcome, ClientError> {
     let unreadable = || ClientError::Refused(format!("{data} are no figures"));
     let totals = &data["campaign"]["totals"];
-    let count = |list: &str| {
-        let count = data[list]["totalCount"].as_u64();
-        count.and_then(|count| u32::try_from(count).ok()).ok_or_else(unreadable)
+    let number = |count: &Value| {
+        count.as_u64().and_then(|count| u32::try_from(count).ok()).ok_or_else(unreadable)
+    };
+    let count = |list: &str| number(&data[list]["totalCount"]);
+    let engagement = &data["campaign"]["engagement"];
+    let clicks = Clicks {
+        clicks: number(&engagement["clicks"])?,
+        phones: number(&engagement["uniqueClicks"])?,
     };
     Ok(Outcome {
         totals: Totals::deserialize(totals).map_err(|_| unreadable())?,
         cost: totals["cost"]["amount"].as_str().ok_or_else(unreadable)?.to_owned(),
         replies: count("inboundMessages")?,
         opt_outs: count("suppressions")?,
+        clicks,
         wrote,
+        clicked,
     })
 }
 
@@ -305,10 +322,14 @@ mod tests {
     fn an_answer_that_the_api_does_not_know_of_does_not_add_up() {
         let totals = Totals { recipients: 3, accepted: 3, delivered: 2, undelivered: 1, ..none() };
         let wrote = Wrote { delivered: 2, replies: 1, opt_outs: 0 };
-        let good = Outcome { totals, cost: "0.03".to_owned(), replies: 1, opt_outs: 0, wrote };
+        let (cost, clicks) = ("0.03".to_owned(), Clicks { clicks: 2, phones: 1 });
+        let good =
+            Outcome { totals, cost, replies: 1, opt_outs: 0, clicks, wrote, clicked: clicks };
         assert!(good.adds_up());
         assert!(!Outcome { replies: 0, ..good.clone() }.adds_up());
         assert!(!Outcome { opt_outs: 1, ..good.clone() }.adds_up());
+        let clicks = Clicks { clicks: 1, phones: 1 };
+        assert!(!Outcome { clicks, ..good.clone() }.adds_up());
         let totals = Totals { undelivered: 0, unknown: 0, sent: 1, ..good.totals.clone() };
         assert!(!Outcome { totals, ..good }.adds_up(), "one is on its way");
     }

@@ -41,6 +41,9 @@ pub(super) const SYSTEM_ID: &str = "demo";
 const ANSWER_DELAY_MS: u64 = 10;
 /// From the answer to the receipt, in milliseconds: what a phone takes at its fastest.
 const RECEIPT_DELAY_MS: u64 = 250;
+/// What the simulated phones show, for those that follow a link in it: more than the contacts of a
+/// demo.
+const INBOX_MESSAGES_MAX: usize = 200_000;
 /// The share of messages that the simulated phones do not take: life is not perfect.
 const UNDELIVERED: f64 = 0.01;
 /// Submissions without an answer: enough for some thousand a second at that delay.
@@ -191,6 +194,7 @@ async fn start_smsc(ctx: &Ctx, password: &SecretText) -> std::io::Result<SmscHan
         }],
         delay_ms: ANSWER_DELAY_MS,
         receipt_delay_ms: RECEIPT_DELAY_MS,
+        inbox_messages_max: INBOX_MESSAGES_MAX,
         shares: Shares { undelivered: UNDELIVERED, ..Shares::default() },
         ..SmscConfig::default()
     };

@@ -147,12 +147,13 @@ impl Show {
 
     /// What became of the campaign.
     pub(super) fn campaign(&self, outcome: &Outcome, currency: &str) {
-        let Outcome { totals, cost, replies, opt_outs, .. } = outcome;
+        let Outcome { totals, cost, replies, opt_outs, clicks, .. } = outcome;
         println!();
         println!("  campaign   {} contacts: {}", totals.recipients, totals.shown());
         println!("             {cost} {currency}, replies: {replies}, opt-outs: {opt_outs}");
+        println!("             clicks: {} by {} phones", clicks.clicks, clicks.phones);
         if !outcome.adds_up() {
-            println!("             but that is not what the phones got and wrote");
+            println!("             but that is not what the phones got and did");
         }
     }
 

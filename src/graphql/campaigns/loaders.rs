@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::ids::{CampaignId, SegmentId};
-use entity::{campaign, campaign_total, segment};
+use entity::{campaign, campaign_total, segment, short_link};
 
 use crate::ctx::Ctx;
 use crate::error::Failed;
@@ -51,6 +51,23 @@ impl Key for CampaignTotalRow {
             found.into_iter().map(|row| (row.campaign_id, row)).collect();
         let read = |key: Self| (key, ReadTotals { total: totals.remove(&key.0), currency });
         Ok(keys.into_iter().map(read).collect())
+    }
+}
+
+/// The addresses that a campaign's short links lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CampaignLinkRows(pub CampaignId);
+
+impl Key for CampaignLinkRows {
+    type Value = Vec<short_link::Model>;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let mut links: HashMap<Self, Self::Value> = HashMap::new();
+        for link in campaigns::links(&ctx, &ids).await? {
+            links.entry(Self(link.campaign_id)).or_default().push(link);
+        }
+        Ok(links)
     }
 }
 

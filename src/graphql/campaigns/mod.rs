@@ -16,7 +16,7 @@ use entity::ids::CampaignId;
 
 pub use audience::{CampaignAudience, CampaignAudienceInput};
 pub use engagement::CampaignEngagement;
-pub use loaders::{CampaignRow, CampaignTotalRow, SegmentRow};
+pub use loaders::{CampaignLinkRows, CampaignRow, CampaignTotalRow, SegmentRow};
 pub use mutations::CampaignsMutation;
 pub use preview::{CampaignTestsMutation, PreviewCampaignError, SendCampaignTestError};
 pub use progress::CampaignsSubscription;

@@ -74,6 +74,8 @@ impl CampaignTotals {
             cost_micros: 0,
             opt_outs: 0,
             replies: 0,
+            clicks: 0,
+            unique_clicks: 0,
         };
         Self { campaign, total: total.unwrap_or(none), currency }
     }

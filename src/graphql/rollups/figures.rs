@@ -118,6 +118,17 @@ impl MetricsTotals {
         self.count(Measure::Replies)
     }
 
+    /// Clicks of persons in this time on the short links of campaigns; programs are left out as far
+    /// as they can be told.
+    async fn clicks(&self) -> SequenceNumber {
+        self.count(Measure::Clicks)
+    }
+
+    /// Recipients who clicked on a link of a message for the first time in this time.
+    async fn unique_clicks(&self) -> SequenceNumber {
+        self.count(Measure::UniqueClicks)
+    }
+
     /// The share of those delivered among those delivered, undelivered, failed, expired, rejected
     /// and unknown, 0 to 1; null while there are none.
     async fn delivery_rate(&self) -> Option<f64> {

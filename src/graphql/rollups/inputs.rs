@@ -114,6 +114,10 @@ pub enum MetricsMeasure {
     OptOuts,
     /// Messages from phones that answer.
     Replies,
+    /// Clicks of persons on short links.
+    Clicks,
+    /// Recipients who clicked, each once a message.
+    UniqueClicks,
 }
 
 /// Which messages are counted. Conditions are joined by AND; an absent or null one does not matter,

@@ -159,6 +159,7 @@ impl Told {
             campaign_id: None,
             contact_id: None,
             valid_until_ms: None,
+            place: None,
         }
     }
 
