@@ -11,6 +11,7 @@ use futures::{FutureExt, StreamExt};
 use heliograph::campaigns::{
     self, CampaignChange, Examples, NewCampaign, NewVariant, WriteCampaignRejection,
 };
+use heliograph::carriers::ReceiptState;
 use heliograph::error::Error;
 use heliograph::links::Links;
 use heliograph::messages::retry::Retried;
@@ -277,10 +278,18 @@ both_stores! {
         until_all(&mut events, &ids, &[MessageStatus::Sent]).await;
         let folder = rollups::Folder::default();
         folder.fold(&house.system()).await.unwrap();
-        let delivered: Vec<_> = left.iter().filter(|it| it.to.ends_with(['0', '3', '4', '7'])).collect();
-        delivered.iter().for_each(|it| carrier.delivered(it));
-        let ids: Vec<_> = delivered.iter().map(|it| it.message_id).collect();
-        until_all(&mut events, &ids, &[MessageStatus::Delivered]).await;
+        let mut reported = Vec::new();
+        for submission in &left {
+            let state = match submission.to.chars().last() {
+                Some('0' | '3' | '4' | '7') => ReceiptState::Delivered,
+                Some('2' | '8') => ReceiptState::Undelivered,
+                _ => continue,
+            };
+            carrier.came_to(submission, state);
+            reported.push(submission.message_id);
+        }
+        let ends = [MessageStatus::Delivered, MessageStatus::Undelivered];
+        until_all(&mut events, &reported, &ends).await;
         carrier.wrote(&number(0), ours, "is it open?").await;
         carrier.wrote(&number(1), ours, "STOP").await;
         carrier.stop().await;
@@ -314,8 +323,9 @@ both_stores! {
             let is = |n: &usize| of(*n) == row.name;
             let count = |of: &[usize]| of.iter().copied().filter(|n| is(n)).count() as i64;
             let all = count(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-            let arrived = count(&[0, 3, 4, 7]);
-            assert_eq!((row.sent, row.delivered, row.parts), (all - arrived, arrived, all));
+            let (arrived, lost) = (count(&[0, 3, 4, 7]), count(&[2, 8]));
+            assert_eq!((row.sent, row.delivered), (all - arrived - lost, arrived));
+            assert_eq!((row.undelivered, row.parts), (lost, all));
             assert_eq!(row.cost_micros, all * PART);
             assert_eq!((row.replies, row.opt_outs), (count(&[0, 1]), count(&[1])));
             let links_of_text = if row.name == "long" { 1 } else { 2 };
@@ -332,7 +342,7 @@ both_stores! {
         let id = json!({ "id": campaign.id.to_string() });
         let read = api.data(ctx, &document, id.clone()).await["campaign"].clone();
         for (shown, row) in read["variants"].as_array().unwrap().iter().zip(&variants) {
-            let made = row.sent + row.delivered;
+            let made = row.sent + row.delivered + row.undelivered;
             assert_eq!((&shown["name"], &shown["text"]), (&json!(row.name), &json!(row.template)));
             assert_eq!(shown["totals"]["accepted"], made);
             assert_eq!(shown["totals"]["delivered"], row.delivered);
@@ -342,7 +352,7 @@ both_stores! {
         }
         assert_eq!(read["text"], read["variants"][0]["text"]);
         for message in read["messages"]["nodes"].as_array().unwrap() {
-            let contact = message["contact"]["id"].as_str().unwrap().parse().unwrap();
+            let contact: ContactId = message["contact"]["id"].as_str().unwrap().parse().unwrap();
             assert_eq!(message["campaignVariant"]["name"], json!(who[&contact]));
         }
         let stream = format!("subscription($id: ID!) {{ campaignProgress(campaignId: $id) {{ \
