@@ -282,7 +282,7 @@ both_stores! {
         for submission in &left {
             let state = match submission.to.chars().last() {
                 Some('0' | '3' | '4' | '7') => ReceiptState::Delivered,
-                Some('2' | '8') => ReceiptState::Undelivered,
+                Some('2' | '8') => ReceiptState::Undeliverable,
                 _ => continue,
             };
             carrier.came_to(submission, state);
