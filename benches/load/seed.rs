@@ -9,11 +9,11 @@ use entity::ids::{AccountId, MessageId};
 use entity::time::UnixMillis;
 use heliograph::carriers::registry::SIMULATOR_CARRIER_ID;
 use heliograph::config::{DatabaseUrl, Overrides, Settings};
-use heliograph::db::{Bulk, BulkColumn, BulkType, Db};
+use heliograph::db::{Bulk, BulkColumn, BulkType, Db, Store};
 use heliograph::rollups::{self, Facts, Kind, Step, Tally};
 use heliograph::types::money::Micros;
 use heliograph::types::price::PartPrice;
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 /// Messages whose roll-ups are written together: the more, the fewer rows are written again.
@@ -175,6 +175,10 @@ pub async fn write(url: &DatabaseUrl, seed: Seed) {
         if written % 500_000 == 0 {
             eprintln!("  {written:>9} seeded");
         }
+    }
+    if db.store() == Store::Postgres {
+        // What PostgreSQL does by itself on the way through months.
+        db.migrator().execute_unprepared("ANALYZE").await.expect("the store counts its rows");
     }
     db.close().await.expect("closes the store");
 }

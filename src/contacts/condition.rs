@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::contact_attribute::Model as Attribute;
-use entity::enums::{AttributeKind, ConsentKind, MessageStatus, SuppressionScope};
-use entity::ids::{AccountId, ListId};
+use entity::enums::{AttributeKind, ClickKind, ConsentKind, MessageStatus, SuppressionScope};
+use entity::ids::{AccountId, CampaignId, ListId};
 use entity::time::UnixMillis;
 use sea_orm::sea_query::Value;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,12 @@ pub enum Condition {
     DeliveredFrom(UnixMillis),
     /// It wrote at or after this time.
     RepliedFrom(UnixMillis),
+    /// Its person followed a link in a message to it at or after this time.
+    ClickedFrom(UnixMillis),
+    /// The campaign's message to it was delivered.
+    DeliveredIn(CampaignId),
+    /// Its person followed a link in the campaign's message to it.
+    ClickedIn(CampaignId),
     /// It was made at or after this time.
     CreatedFrom(UnixMillis),
 }
@@ -83,6 +89,9 @@ pub enum ConditionFault {
     /// The account has no such list.
     #[error("there is no such list")]
     UnknownList,
+    /// The account has no such campaign.
+    #[error("there is no such campaign")]
+    UnknownCampaign,
     /// The value does not fit its attribute, or its test.
     #[error("the value does not fit the attribute's type, or the test")]
     InvalidValue,
@@ -130,6 +139,9 @@ impl Condition {
             | Self::Consented(_)
             | Self::DeliveredFrom(_)
             | Self::RepliedFrom(_)
+            | Self::ClickedFrom(_)
+            | Self::DeliveredIn(_)
+            | Self::ClickedIn(_)
             | Self::CreatedFrom(_) => Ok(()),
         }
     }
@@ -171,6 +183,18 @@ impl Condition {
             }
             Self::Not(condition) => condition.lists(),
             Self::List(id) => HashSet::from([*id]),
+            _ => HashSet::new(),
+        }
+    }
+
+    /// The campaigns that it names.
+    pub(super) fn campaigns(&self) -> HashSet<CampaignId> {
+        match self {
+            Self::All(conditions) | Self::Any(conditions) => {
+                conditions.iter().flat_map(Self::campaigns).collect()
+            }
+            Self::Not(condition) => condition.campaigns(),
+            Self::DeliveredIn(id) | Self::ClickedIn(id) => HashSet::from([*id]),
             _ => HashSet::new(),
         }
     }
@@ -286,6 +310,32 @@ fn write(account_id: AccountId, condition: &Condition, values: &mut Vec<Value>) 
              AND i.sender IN (contact.number, substr(contact.number, 2)) AND i.id >= ?)"
                 .to_owned()
         }
+        Condition::ClickedFrom(time) => {
+            // Messages without links have no place.
+            values.push(first_uuid_at(*time).into());
+            format!(
+                "EXISTS (SELECT 1 FROM message m JOIN link_click k ON k.account_id = m.account_id \
+                 AND k.message_id = m.id WHERE m.account_id = contact.account_id \
+                 AND m.recipient = contact.number AND m.place IS NOT NULL AND k.kind = {} \
+                 AND k.id >= ?)",
+                ClickKind::Person.code()
+            )
+        }
+        Condition::DeliveredIn(id) => {
+            values.push(id.0.into());
+            format!(
+                "EXISTS (SELECT 1 FROM message m WHERE m.account_id = contact.account_id \
+                 AND m.campaign_id = ? AND m.contact_id = contact.id AND m.status + 0 = {})",
+                MessageStatus::Delivered.code()
+            )
+        }
+        Condition::ClickedIn(id) => {
+            values.push(id.0.into());
+            "EXISTS (SELECT 1 FROM message m JOIN link_click k ON k.account_id = m.account_id \
+             AND k.message_id = m.id WHERE m.account_id = contact.account_id \
+             AND m.campaign_id = ? AND m.contact_id = contact.id AND k.is_first)"
+                .to_owned()
+        }
         Condition::CreatedFrom(time) => {
             values.push(first_uuid_at(*time).into());
             "(contact.id >= ?)".to_owned()
@@ -366,6 +416,9 @@ mod tests {
             ]),
             Condition::DeliveredFrom(UnixMillis(1)),
             Condition::RepliedFrom(UnixMillis(1)),
+            Condition::ClickedFrom(UnixMillis(1)),
+            Condition::DeliveredIn(CampaignId(Uuid::from_u128(3))),
+            Condition::ClickedIn(CampaignId(Uuid::from_u128(3))),
             Condition::CreatedFrom(UnixMillis(1)),
             Condition::Any(Vec::new()),
         ]);

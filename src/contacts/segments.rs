@@ -1,8 +1,8 @@
 //! Segments: conditions on contacts under a name, always of the contacts as they are now.
 
-use entity::contact;
 use entity::ids::{AccountId, ContactId, SegmentId};
 use entity::segment::{ActiveModel, Column, Entity, Model};
+use entity::{campaign, contact};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QuerySelect, Select, Set,
@@ -224,6 +224,13 @@ async fn checked(ctx: &Ctx, condition: &Condition) -> Result<String, Error<Segme
     let named: Vec<_> = condition.lists().into_iter().collect();
     if super::lists::lists_by_ids(ctx, &named).await?.len() < named.len() {
         return Err(refused(ConditionFault::UnknownList));
+    }
+    let named = condition.campaigns();
+    let known = campaign::Entity::find()
+        .filter(campaign::Column::AccountId.eq(account_id))
+        .filter(campaign::Column::Id.is_in(named.iter().copied()));
+    if page::count_all(ctx.db.reader(), known).await? < named.len() as u64 {
+        return Err(refused(ConditionFault::UnknownCampaign));
     }
     Ok(serde_json::to_string(condition).map_err(Failed::internal)?)
 }

@@ -21,7 +21,7 @@ use crate::ctx::{Ctx, Platform};
 use crate::events::Topic;
 
 /// Clicks that wait on one node, some 100 bytes each. More are dropped.
-const WAITING_MAX: usize = 16_384;
+pub const WAITING_MAX: usize = 16_384;
 /// Clicks in one commit: some milliseconds of work for either store.
 const GROUP_MAX: usize = 500;
 /// How often a group is tried, and after how long again: as long as a store may be away while clicks

@@ -21,7 +21,7 @@ mod target;
 mod token;
 mod visitor;
 
-pub use clicks::ClickWriter;
+pub use clicks::{ClickWriter, WAITING_MAX};
 pub use follow::Links;
 pub use kept_clicks::{CLICKS_MAX, purge};
 pub use shorten::Shortener;

@@ -192,12 +192,13 @@ async fn walk_the_matrix(house: &TestHouse, way: Way) {
     let node = node(house).await;
     let objects = Objects::make(&node).await;
     let callers = callers::all(&node, &objects).await;
+    let mut sockets: Vec<_> = callers.iter().map(|_| None).collect();
     for field in FIELDS {
         let variables = json!({ "id": objects.unknown(field) });
-        for caller in &callers {
+        for (caller, socket) in callers.iter().zip(&mut sockets) {
             let answer = match way {
                 Way::Http => ask(&node, caller, field, &variables).await,
-                Way::WebSocket => caller.over_socket(&node, field.document, &variables).await,
+                Way::WebSocket => caller.over(socket, &node, field.document, &variables).await,
             };
             let expected = caller.verdict(field.access);
             let found = Verdict::of(&answer);

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use entity::campaign::Model as Campaign;
+use entity::enums::MessageStatus;
 use heliograph::campaigns;
-use heliograph::links::{self, CLICKS_MAX, Links, Shortener};
+use heliograph::links::{self, CLICKS_MAX, Links, Shortener, WAITING_MAX};
 use heliograph::rollups::Folder;
 use http::header::{HeaderMap, HeaderValue, USER_AGENT};
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::campaigns::{World, work};
 use crate::graphql_api::{Api, account, key};
 use crate::links::{HELP, SALE, Visitor, campaign, texts, tokens};
-use crate::support::{TestHouse, both_stores};
+use crate::support::{PATIENCE, TestHouse, both_stores, within};
 
 const IPHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 \
     (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
@@ -196,6 +197,112 @@ both_stores! {
         assert_eq!(clicks_of_kind(&house, "kind = 0").await, 1);
         assert_eq!(sum_of_links(&house, "clicks").await, 3);
         assert_eq!(sum_of_links(&house, "unique_clicks").await, 2);
+    }
+
+    async fn what_fails_half_way_is_not_kept_at_all_and_comes_again(house: TestHouse) {
+        let (_world, _made, of) = sent(&house, 2).await;
+        // Clicks can be written, and what tells of them cannot.
+        house.execute("ALTER TABLE event RENAME TO event_away", []).await;
+        let (links, writer) = Links::new(house.platform.clone());
+        follow(&links, &of[0][0], IPHONE, 1).await;
+        // A node that stops tries once.
+        writer.run(stopped()).await;
+        assert_eq!(clicks_of_kind(&house, "1 = 1").await, 0);
+        assert_eq!(sum_of_links(&house, "clicks").await, 0);
+
+        let (links, writer) = Links::new(house.platform.clone());
+        follow(&links, &of[0][0], IPHONE, 2).await;
+        follow(&links, &of[1][0], PIXEL, 1).await;
+        let stop = CancellationToken::new();
+        let writing = tokio::spawn(writer.run(stop.clone()));
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            house.hand.advance(Duration::from_secs(1));
+        }
+        assert_eq!(clicks_of_kind(&house, "1 = 1").await, 0);
+        house.execute("ALTER TABLE event_away RENAME TO event", []).await;
+        let all_kept = async {
+            while clicks_of_kind(&house, "kind = 0").await < 3 {
+                house.hand.advance(Duration::from_secs(1));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within(PATIENCE, all_kept).await;
+        stop.cancel();
+        writing.await.unwrap();
+        assert_eq!(clicks_of_kind(&house, "kind = 0").await, 3);
+        assert_eq!(sum_of_links(&house, "clicks").await, 3);
+        assert_eq!(sum_of_links(&house, "unique_clicks").await, 2);
+        let told = "SELECT count(*) FROM event WHERE kind IN (47, 48)";
+        assert_eq!(house.value::<i64>(told, []).await, 3);
+    }
+
+    async fn more_than_can_wait_is_dropped_and_the_links_lead_on(house: TestHouse) {
+        let (_world, _made, of) = sent(&house, 9).await;
+        let (links, writer) = Links::new(house.platform.clone());
+        let tokens: Vec<&String> = of.iter().flatten().collect();
+        let each = WAITING_MAX / tokens.len() + 1;
+        assert!(each < CLICKS_MAX as usize);
+        for token in &tokens {
+            follow(&links, token, PIXEL, each).await;
+        }
+        writer.run(stopped()).await;
+        assert_eq!(sum_of_links(&house, "clicks").await, WAITING_MAX as i64);
+        assert_eq!(clicks_of_kind(&house, "is_first").await, 9);
+    }
+
+    async fn segments_know_who_got_a_campaign_and_clicked(house: TestHouse) {
+        let (world, made, of) = sent(&house, 4).await;
+        let ctx = &world.payer.ctx;
+        // Arrived at the first three; the first clicked, the second one's phone looked ahead.
+        let status = MessageStatus::Delivered.code();
+        let arrived = format!("UPDATE message SET status = {status} WHERE place <= 3");
+        assert_eq!(house.execute(&arrived, []).await, 3);
+        let (links, writer) = Links::new(house.platform.clone());
+        follow(&links, &of[0][0], IPHONE, 2).await;
+        follow(&links, &of[1][0], WHATSAPP, 1).await;
+        writer.run(stopped()).await;
+        let numbers: Vec<String> = {
+            let rows = house.rows("SELECT recipient FROM message ORDER BY place", []).await;
+            rows.iter().map(|row| row.try_get("", "recipient").unwrap()).collect()
+        };
+        let api = Api::new(&house).await;
+        let id = made.id.to_string();
+        let now = house.now().0 / 1_000;
+        let at = |s: i64| jiff::Timestamp::from_second(s).unwrap().to_string();
+        let create = "mutation($c: ContactConditionInput!, $name: String!) { createSegment(input: \
+            { name: $name, condition: $c }) { segment { size condition { clickedFrom \
+            deliveredInCampaign { id } clickedInCampaign { id } } } userErrors { code message } } }";
+        let list = "query($c: ContactConditionInput!) { contacts(first: 9, filter: {condition: $c}) { \
+            nodes { number } } }";
+        for (name, condition, shown, expected) in [
+            ("a", json!({ "clickedFrom": at(now) }), json!([at(now), null, null]), vec![0]),
+            ("b", json!({ "clickedFrom": at(now + 1) }), json!([at(now + 1), null, null]), vec![]),
+            ("c", json!({ "deliveredInCampaignId": id }), json!([null, { "id": id }, null]), vec![0, 1, 2]),
+            ("d", json!({ "clickedInCampaignId": id }), json!([null, null, { "id": id }]), vec![0]),
+            ("e", json!({ "all": [{ "deliveredInCampaignId": id },
+                { "not": { "clickedInCampaignId": id } }] }), json!([null, null, null]), vec![1, 2]),
+        ] {
+            let variables = json!({ "c": condition, "name": name });
+            let made = api.data(ctx, create, variables).await["createSegment"].clone();
+            assert_eq!(made["userErrors"], json!([]), "{condition}");
+            assert_eq!(made["segment"]["size"], expected.len(), "{condition}");
+            let kept = &made["segment"]["condition"];
+            let kept = json!([kept["clickedFrom"], kept["deliveredInCampaign"], kept["clickedInCampaign"]]);
+            assert_eq!(kept.to_string().replace(".000Z", "Z"), shown.to_string(), "{condition}");
+            let found = api.data(ctx, list, json!({ "c": condition })).await["contacts"]["nodes"].clone();
+            let mut found: Vec<_> =
+                found.as_array().unwrap().iter().map(|it| it["number"].as_str().unwrap().to_owned()).collect();
+            found.sort();
+            let mut wanted: Vec<_> = expected.iter().map(|place| numbers[*place].clone()).collect();
+            wanted.sort();
+            assert_eq!(found, wanted, "{condition}");
+        }
+        // Another account's campaign is none.
+        let stranger = key(&house, account(&house, "Other").await, entity::enums::KeyMode::Live);
+        let variables = json!({ "c": { "clickedInCampaignId": id }, "name": "a" });
+        let refused = api.data(&stranger, create, variables).await["createSegment"].clone();
+        assert_eq!(refused["userErrors"][0]["code"], "INVALID_CONDITION");
     }
 
     async fn clicks_that_cannot_be_kept_keep_nobody_waiting(house: TestHouse) {

@@ -17,7 +17,7 @@ use heliograph::types::quiet_hours::QuietHours;
 use crate::billing::{Payer, scripted_carrier};
 use crate::campaigns::{World, fold_and_work, work_as};
 use crate::messages::{batch, ids, stored, to};
-use crate::support::{TestHouse, both_stores};
+use crate::support::{PATIENCE, TestHouse, both_stores, within};
 
 const HOUR_MS: i64 = 3_600_000;
 const BERLIN: &str = "+4915112345678";
@@ -171,6 +171,39 @@ both_stores! {
         assert_eq!(held.expires_at_ms, clock(start, 48, 0), "its validity comes before 02:00");
         assert_eq!((held.valid_until_ms, held.version), (None, 2));
         assert_eq!((gone.charged_micros, held.charged_micros), (Some(0), None), "one hold is left");
+    }
+
+    async fn what_a_carrier_refuses_for_now_at_the_end_of_its_window_goes_on_in_the_next(house: TestHouse) {
+        let night = Night::new(&house, "daily 00:30-02:00").await;
+        let start = house.now();
+        let short = NewMessage { validity_period_seconds: Some(3_600 * 3), ..marketing(BERLIN) };
+        let long = NewMessage { validity_period_seconds: Some(172_800), ..marketing(BERLIN) };
+        let sent = night.send("a", vec![short, long]).await;
+        // A second before the end, so that the next try is behind it.
+        house.hand.advance(Duration::from_secs(3_599));
+        let mut carrier = scripted_carrier::start(&house, scripted_carrier::says_later);
+        carrier.submission().await;
+        carrier.submission().await;
+        let answered = async {
+            while house.value::<i64>("SELECT count(*) FROM message WHERE status = 20", []).await > 0
+                || house.value::<i64>("SELECT count(*) FROM message WHERE attempt = 0", []).await > 0
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within(PATIENCE, answered).await;
+        carrier.stop().await;
+        house.hand.advance(Duration::from_secs(1));
+        for _ in 0..2 {
+            sweeps::expire_queued(&night.system).await.unwrap();
+        }
+        let gone = night.message(&house, sent[0]).await;
+        assert_eq!(gone.status, MessageStatus::ExpiredHere, "worth nothing by the next window");
+        assert_eq!(gone.charged_micros, Some(0));
+        let held = night.message(&house, sent[1]).await;
+        assert_eq!((held.status, held.attempt), (MessageStatus::Scheduled, 1));
+        assert_eq!(held.due_at_ms, clock(start, 47, 30));
+        assert_eq!((held.valid_until_ms, held.charged_micros), (None, None));
     }
 
     async fn a_paused_campaign_goes_on_in_a_window(house: TestHouse) {

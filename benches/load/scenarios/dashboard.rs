@@ -59,6 +59,9 @@ pub struct Args {
     /// By whose clocks
     #[arg(long, default_value = "Asia/Kolkata")]
     time_zone: String,
+    /// A setting of PostgreSQL, NAME=VALUE; may stand several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    postgres_setting: Vec<String>,
 }
 
 /// Runs it.
@@ -67,7 +70,7 @@ pub async fn run(args: Args) -> Report {
         "dashboard: {} messages of {} days, store {:?}",
         args.messages, args.days, args.store
     ));
-    let place = StorePlace::make(args.store, &[]);
+    let place = StorePlace::make(args.store, &args.postgres_setting);
     let mut server = Server::start(&place, ServerOptions::default()).await;
     let credentials = create_account(&place, super::SENDER);
     // SQLite's file is one process's.

@@ -6,6 +6,7 @@ use super::consent::{ScopeInput, SuppressionScope};
 use super::{AttributeValue, AttributeValueInput, ContactList, ListRow};
 use crate::contacts::{self, Condition};
 use crate::error::Failed;
+use crate::graphql::campaigns::Campaign;
 use crate::graphql::errors::Answer;
 use crate::graphql::ids::parse_id;
 use crate::graphql::loaders::load;
@@ -36,6 +37,13 @@ pub enum ContactConditionInput {
     DeliveredFrom(DateTime),
     /// The contact sent a message at or after this time.
     RepliedFrom(DateTime),
+    /// The person followed a short link in a message to the contact at or after this time. Clicks
+    /// are known for as long as `CampaignEngagement.clicks` says.
+    ClickedFrom(DateTime),
+    /// The message of this campaign to the contact, `camp_…`, was delivered.
+    DeliveredInCampaignId(ID),
+    /// The person followed a short link in the message of this campaign to the contact.
+    ClickedInCampaignId(ID),
     /// The contact was made at or after this time.
     CreatedFrom(DateTime),
 }
@@ -84,6 +92,9 @@ impl ContactConditionInput {
             Self::Consented(scope) => Condition::Consented(scope.require()?),
             Self::DeliveredFrom(time) => Condition::DeliveredFrom(time.0),
             Self::RepliedFrom(time) => Condition::RepliedFrom(time.0),
+            Self::ClickedFrom(time) => Condition::ClickedFrom(time.0),
+            Self::DeliveredInCampaignId(id) => Condition::DeliveredIn(parse_id(&id)?),
+            Self::ClickedInCampaignId(id) => Condition::ClickedIn(parse_id(&id)?),
             Self::CreatedFrom(time) => Condition::CreatedFrom(time.0),
         })
     }
@@ -234,6 +245,30 @@ impl SegmentCondition {
         match &self.0 {
             Condition::RepliedFrom(time) => Some((*time).into()),
             _ => None,
+        }
+    }
+
+    /// The person followed a short link in a message to the contact at or after this time.
+    async fn clicked_from(&self) -> Option<DateTime> {
+        match &self.0 {
+            Condition::ClickedFrom(time) => Some((*time).into()),
+            _ => None,
+        }
+    }
+
+    /// The message of this campaign to the contact was delivered.
+    async fn delivered_in_campaign(&self, context: &Context<'_>) -> Answer<Option<Campaign>> {
+        match &self.0 {
+            Condition::DeliveredIn(id) => Campaign::load(context, *id).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// The person followed a short link in the message of this campaign to the contact.
+    async fn clicked_in_campaign(&self, context: &Context<'_>) -> Answer<Option<Campaign>> {
+        match &self.0 {
+            Condition::ClickedIn(id) => Campaign::load(context, *id).await,
+            _ => Ok(None),
         }
     }
 

@@ -22,7 +22,10 @@ pub(super) struct InFlightMessage {
     /// The price of a part.
     pub(super) unit_price: PartPrice,
     pub(super) submitted_at: UnixMillis,
+    /// Until when it may be handed over.
     pub(super) expires_at: UnixMillis,
+    /// Until when it is worth sending, where quiet hours come in between.
+    pub(super) valid_until: Option<UnixMillis>,
 }
 
 impl InFlightMessage {
@@ -37,7 +40,14 @@ impl InFlightMessage {
             unit_price: message_price(message),
             submitted_at: message.submitted_at_ms.unwrap_or(message.due_at_ms),
             expires_at: message.expires_at_ms,
+            valid_until: message.valid_until_ms,
         }
+    }
+
+    /// Whether it is worth trying again then. Queued beyond its window it is scheduled for the next
+    /// one.
+    fn is_valid_at(&self, time: UnixMillis) -> bool {
+        time < self.valid_until.unwrap_or(self.expires_at)
     }
 }
 
@@ -115,13 +125,13 @@ pub(super) fn verdict(
         }
     } else if uncertain {
         let again = message.attempt < uncertain_attempts_max(message.class);
-        if again && accepted == 0 && message.expires_at > at.now {
+        if again && accepted == 0 && message.is_valid_at(at.now) {
             (MessageStatus::Queued, at.now, Some(codes::SUBMISSION_UNCERTAIN))
         } else {
             (MessageStatus::Unknown, at.now, Some(codes::SUBMISSION_UNCERTAIN))
         }
     } else if let Some(stop) = stop {
-        not_submitted(stop, accepted, at)
+        not_submitted(message, stop, accepted, at)
     } else {
         (MessageStatus::Sent, at.now.plus_ms(at.receipt_timeout_ms), None)
     };
@@ -156,16 +166,17 @@ fn is_accepted(part: &PartOutcome) -> bool {
 fn retry_at(message: &InFlightMessage, at: Circumstances) -> Option<UnixMillis> {
     let delay_ms = retry_delay_ms(message.attempt)? as f64 * at.jitter;
     let due_at = at.now.plus_ms(delay_ms.round() as i64);
-    (due_at < message.expires_at).then_some(due_at)
+    message.is_valid_at(due_at).then_some(due_at)
 }
 
 fn not_submitted(
+    message: &InFlightMessage,
     why: NotSubmitted,
     accepted: usize,
     at: Circumstances,
 ) -> (MessageStatus, UnixMillis, Option<&'static str>) {
     match why {
-        NotSubmitted::Expired if accepted == 0 => {
+        NotSubmitted::Expired if accepted == 0 && !message.is_valid_at(at.now) => {
             (MessageStatus::ExpiredHere, at.now, Some(codes::EXPIRED_BEFORE_SUBMISSION))
         }
         // Some parts are with the carrier and the rest will never follow.

@@ -6,10 +6,11 @@ use futures::{SinkExt, StreamExt};
 use heliograph::authz::{Action, Scope, Subject};
 use heliograph::identity::{IdentityService, LogIn, SignedIn};
 use serde_json::{Value, json};
-use tokio_tungstenite::connect_async;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use uuid::Uuid;
 
 use super::fields::{Access, EVENTS, Kind, NodeKind};
@@ -131,46 +132,49 @@ impl Caller {
         answer["data"]["messageEvents"]["id"].as_str().unwrap().to_owned()
     }
 
-    /// The answer over a WebSocket: of a query or mutation, or a stream's first event. A refused
-    /// credential is told by closing the socket.
+    /// The answer over a WebSocket of its own.
     pub async fn over_socket(&self, node: &Served, document: &str, variables: &Value) -> Value {
-        within(PATIENCE, self.socket_answer(node, document, variables)).await
+        self.over(&mut None, node, document, variables).await
     }
 
-    async fn socket_answer(&self, node: &Served, document: &str, variables: &Value) -> Value {
+    /// The answer over a WebSocket, opened if it is not: of a query or mutation, or a stream's first
+    /// event. A refused credential is told by closing the socket.
+    pub async fn over(
+        &self,
+        socket: &mut Option<Socket>,
+        node: &Served,
+        document: &str,
+        variables: &Value,
+    ) -> Value {
+        let answer = async {
+            let open = match socket {
+                Some(open) => open,
+                None => socket.insert(self.open(node).await),
+            };
+            open.ask(document, variables).await
+        };
+        match within(PATIENCE, answer).await {
+            Some(answer) => answer,
+            None => {
+                *socket = None;
+                json!({ "errors": [{ "extensions": { "code": "UNAUTHENTICATED" } }] })
+            }
+        }
+    }
+
+    async fn open(&self, node: &Served) -> Socket {
         let url = format!("{}/graphql", node.url.replace("http://", "ws://"));
         let mut request = url.into_client_request().unwrap();
         let protocol = HeaderValue::from_static("graphql-transport-ws");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
-        let (mut socket, _) = connect_async(request).await.unwrap();
+        let (stream, _) = connect_async(request).await.unwrap();
         let payload = match &self.credential {
             Some(credential) => json!({ "authorization": format!("Bearer {credential}") }),
             None => json!({}),
         };
-        let subscribe = json!({ "query": document, "variables": variables });
-        for message in [
-            json!({ "type": "connection_init", "payload": payload }),
-            json!({ "type": "subscribe", "id": "1", "payload": subscribe }),
-        ] {
-            socket.send(Message::text(message.to_string())).await.unwrap();
-        }
-        loop {
-            match socket.next().await.unwrap().unwrap() {
-                Message::Text(text) => {
-                    let mut message: Value = serde_json::from_str(&text).unwrap();
-                    match message["type"].as_str().unwrap() {
-                        "next" => return message["payload"].take(),
-                        "error" => return json!({ "errors": message["payload"].take() }),
-                        _ => {}
-                    }
-                }
-                Message::Close(Some(frame)) if u16::from(frame.code) == 4403 => {
-                    return json!({ "errors": [{ "extensions": { "code": "UNAUTHENTICATED" } }] });
-                }
-                Message::Close(frame) => panic!("closed with {frame:?}"),
-                _ => {}
-            }
-        }
+        let mut socket = Socket { stream, asked: 0 };
+        socket.send(json!({ "type": "connection_init", "payload": payload })).await;
+        socket
     }
 
     async fn event(&self, node: &Served, document: &str, wanted: impl Fn(&Value) -> bool) -> Value {
@@ -201,6 +205,48 @@ impl Caller {
             }
         }
         panic!("the stream ended without what was waited for: {text}")
+    }
+}
+
+/// A WebSocket on which one thing is asked after the other.
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    asked: u32,
+}
+
+impl Socket {
+    async fn send(&mut self, message: Value) {
+        self.stream.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    /// None if it is closed for the credential's sake.
+    async fn ask(&mut self, document: &str, variables: &Value) -> Option<Value> {
+        self.asked += 1;
+        let id = self.asked.to_string();
+        let payload = json!({ "query": document, "variables": variables });
+        self.send(json!({ "type": "subscribe", "id": id, "payload": payload })).await;
+        loop {
+            match self.stream.next().await.unwrap().unwrap() {
+                Message::Text(text) => {
+                    let mut message: Value = serde_json::from_str(&text).unwrap();
+                    if message["id"] != id {
+                        continue;
+                    }
+                    match message["type"].as_str().unwrap() {
+                        "next" => {
+                            // Of a stream the rest is not wanted; others are complete by themselves.
+                            self.send(json!({ "type": "complete", "id": id })).await;
+                            return Some(message["payload"].take());
+                        }
+                        "error" => return Some(json!({ "errors": message["payload"].take() })),
+                        _ => {}
+                    }
+                }
+                Message::Close(Some(frame)) if u16::from(frame.code) == 4403 => return None,
+                Message::Close(frame) => panic!("closed with {frame:?}"),
+                _ => {}
+            }
+        }
     }
 }
 

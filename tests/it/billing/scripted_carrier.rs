@@ -162,6 +162,12 @@ pub fn takes_one(submission: &Submission) -> Vec<PartOutcome> {
     outcomes
 }
 
+/// Cannot take it now: ESME_RSYSERR.
+pub fn says_later(submission: &Submission) -> Vec<PartOutcome> {
+    let error = CarrierError { kind: CarrierErrorKind::CommandStatus, code: 0x08 };
+    vec![PartOutcome::Refused(error); submission.parts.len()]
+}
+
 /// Is never heard of again.
 pub fn says_nothing(submission: &Submission) -> Vec<PartOutcome> {
     vec![PartOutcome::Uncertain; submission.parts.len()]
