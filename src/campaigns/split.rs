@@ -43,7 +43,7 @@ impl Split {
         let hash: [u8; 32] = hash.finalize().into();
         let mut first = [0; 8];
         first.copy_from_slice(&hash[..8]);
-        let point = u128::from(u64::from_be_bytes(first)) * u128::from(*total) >> 64;
+        let point = (u128::from(u64::from_be_bytes(first)) * u128::from(*total)) >> 64;
         self.ends.partition_point(|end| u128::from(*end) <= point)
     }
 }
