@@ -63,6 +63,8 @@ pub enum Purpose {
     ShortLink,
     /// The hash by which an installation knows its master key again.
     Installation,
+    /// The keys that split the recipients of campaigns among variants.
+    CampaignSplit,
 }
 
 impl Purpose {
@@ -88,6 +90,7 @@ impl Purpose {
             Self::PreferenceNumber => b"heliograph/v1/preference-number",
             Self::ShortLink => b"heliograph/v1/short-link",
             Self::Installation => b"heliograph/v1/installation",
+            Self::CampaignSplit => b"heliograph/v1/campaign-split",
         }
     }
 }

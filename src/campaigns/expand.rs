@@ -13,6 +13,7 @@ use super::lifecycle::end_by_itself;
 use super::model::{LocalTime, Rate};
 use super::recipients::{self, Advance};
 use super::template::Template;
+use super::wording::Wording;
 use super::work::Work;
 use crate::contacts;
 use crate::ctx::Ctx;
@@ -34,9 +35,10 @@ struct Walk<'a> {
     ctx: &'a Ctx,
     tables: &'a Tables,
     campaign: &'a Model,
-    template: Template,
+    wording: Wording,
     keys: BTreeSet<String>,
-    shortener: Shortener,
+    /// Of each of its texts.
+    shorteners: Vec<Shortener>,
 }
 
 /// How far a campaign is.
@@ -78,10 +80,13 @@ enum Written {
 /// # Errors
 /// [`Failed`]; what was committed before stays.
 pub(super) async fn expand(ctx: &Ctx, work: Work<'_>, campaign: &Model) -> Result<u64, Failed> {
-    let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
-    let keys = template.keys().map(str::to_owned).collect();
-    let shortener = shortener(ctx, campaign, &template).await?;
-    let walk = Walk { ctx, tables: work.tables, campaign, template, keys, shortener };
+    let wording = Wording::of(ctx, campaign).await?;
+    let keys = wording.keys();
+    let mut shorteners = Vec::with_capacity(wording.choices.len());
+    for choice in &wording.choices {
+        shorteners.push(shortener(ctx, campaign, &choice.template).await?);
+    }
+    let walk = Walk { ctx, tables: work.tables, campaign, wording, keys, shorteners };
     walk.walk((CHUNKS_OF_TURN / work.at_once.max(1)).max(1)).await
 }
 
@@ -216,9 +221,15 @@ impl Walk<'_> {
                 refusals.push((*id, "CONTACT_DELETED".to_owned()));
                 continue;
             };
-            let links = self.shortener.links(u32::try_from(number).unwrap_or_default());
-            let to = To { contact_id: *id, place: (!links.is_empty()).then_some(number) };
-            items.push((to, message(campaign, &self.template, person, &links)));
+            let which = self.wording.place(*id);
+            let (choice, shortener) = (&self.wording.choices[which], &self.shorteners[which]);
+            let links = shortener.links(u32::try_from(number).unwrap_or_default());
+            let to = To {
+                contact_id: *id,
+                place: (!links.is_empty()).then_some(number),
+                variant: choice.variant.as_ref().map(|variant| variant.ordinal),
+            };
+            items.push((to, message(campaign, &choice.template, person, &links)));
         }
         Ok((items, refusals))
     }
@@ -249,7 +260,8 @@ impl Walk<'_> {
     }
 }
 
-/// What makes the short links of a campaign.
+/// What makes the short links of one of a campaign's texts; texts with the same address share its
+/// row.
 pub(super) async fn shortener(
     ctx: &Ctx,
     campaign: &Model,

@@ -8,7 +8,7 @@ use super::refusals::{
     RetryFailedCampaignError, ScheduleCampaignError, StartCampaignError, UpdateCampaignError,
 };
 use super::{Campaign, CampaignAudienceInput};
-use crate::campaigns::{self, CampaignChange, NewCampaign, SendTime};
+use crate::campaigns::{self, CampaignChange, NewCampaign, NewVariant, SendTime};
 use crate::graphql::call;
 use crate::graphql::errors::{Answer, value_or_rejection};
 use crate::graphql::ids::parse_id;
@@ -32,8 +32,11 @@ pub struct CreateCampaignInput {
     /// The text, at most 3,000 characters. `{{key|fallback}}` stands for the contact's value of
     /// that attribute, or for the fallback, or for nothing. `{{link https://shop.example/sale}}`
     /// stands for a short link of the recipient's own that leads there; at most 20 of them. Each
-    /// text as it comes out has at most 10 parts.
-    pub text: String,
+    /// text as it comes out has at most 10 parts. Either this or `variants`.
+    pub text: Option<String>,
+    /// Texts of which each recipient gets one, to find out which does best: 2 to 5, in place of
+    /// `text`. Who gets which is drawn for each contact by the weights, and stays so in a retry.
+    pub variants: Option<Vec<CampaignVariantInput>>,
     /// Whom it is for.
     pub audience: CampaignAudienceInput,
     /// When it starts by itself, at most a year ahead; absent or null: it stays a draft until it is
@@ -47,6 +50,28 @@ pub struct CreateCampaignInput {
     /// How many messages are made a second at most, 1 to 100,000; absent or null: as fast as they
     /// can be.
     pub rate_per_s: Option<i32>,
+}
+
+/// A text that some of a campaign's recipients get.
+#[derive(InputObject, Debug)]
+pub struct CampaignVariantInput {
+    /// Its name, 1 to 50 characters, once in the campaign.
+    pub name: String,
+    /// The text, as of `createCampaign`.
+    pub text: String,
+    /// 1 to 100: its share of the recipients is its weight by the sum of all. Default 1.
+    pub weight: Option<i32>,
+}
+
+impl From<CampaignVariantInput> for NewVariant {
+    fn from(input: CampaignVariantInput) -> Self {
+        Self { name: input.name, text: input.text, weight: input.weight.unwrap_or(1) }
+    }
+}
+
+/// As the domain has them.
+fn new_variants(input: Option<Vec<CampaignVariantInput>>) -> Option<Vec<NewVariant>> {
+    input.map(|variants| variants.into_iter().map(Into::into).collect())
 }
 
 /// What `updateCampaign` takes. What is absent stays.
@@ -64,8 +89,11 @@ pub struct UpdateCampaignInput {
     pub class: Option<MessageClass>,
     /// Another topic; null: none.
     pub topic: MaybeUndefined<String>,
-    /// Another text.
+    /// Another text, in place of its text or of its variants.
     pub text: Option<String>,
+    /// Other variants, all 2 to 5, in place of its text or of its variants. Of a campaign that
+    /// retries another one only their texts may change.
+    pub variants: Option<Vec<CampaignVariantInput>>,
     /// Another audience, whole.
     pub audience: Option<CampaignAudienceInput>,
     /// Another rate; null: none.
@@ -203,6 +231,7 @@ impl CampaignsMutation {
             class: input.class.map_or(enums::MessageClass::Marketing, Into::into),
             topic: input.topic,
             text: input.text,
+            variants: new_variants(input.variants),
             audience: input.audience.parse()?,
             send_at: input.send_at.map(|time| time.0),
             send_at_local: input.send_at_local,
@@ -225,6 +254,7 @@ impl CampaignsMutation {
             class: input.class.map(Into::into),
             topic: changed(input.topic),
             text: input.text,
+            variants: new_variants(input.variants),
             audience: input.audience.map(CampaignAudienceInput::parse).transpose()?,
             rate_per_s: changed(input.rate_per_s),
         };
