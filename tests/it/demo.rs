@@ -51,6 +51,8 @@ async fn it_brings_every_message_to_its_end_and_leaves_nothing_behind() {
         "campaign   60 contacts: ",
         ", opt-outs: 1",
         "clicks: 4 by 3 phones",
+        "text \"polite\": ",
+        "text \"brief\": ",
     ] {
         assert!(shown.contains(line), "{line} is not in {shown}");
     }

@@ -32,7 +32,8 @@ const START: &str = "mutation Start($id: ID!) { startCampaign(input: {campaignId
     { campaign { id } userErrors { code message } } }";
 const FIGURES: &str = "query Figures($id: ID!) { campaign(id: $id) { status totals { recipients \
     accepted suppressed refused queued sent delivered undelivered expired rejected failed canceled \
-    unknown cost { amount } } engagement { clicks uniqueClicks } } inboundMessages(first: 0) { totalCount } \
+    unknown cost { amount } } engagement { clicks uniqueClicks } \
+    variants { name totals { delivered } engagement { uniqueClicks } } } inboundMessages(first: 0) { totalCount } \
     suppressions(first: 0) { totalCount } }";
 
 #[derive(Deserialize)]
@@ -126,8 +127,19 @@ pub(super) struct Outcome {
     pub(super) opt_outs: u32,
     /// Clicks that the API knows of.
     pub(super) clicks: Clicks,
+    /// What each text came to.
+    pub(super) variants: Vec<Variant>,
     wrote: Wrote,
     clicked: Clicks,
+}
+
+/// What one of the campaign's texts came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Variant {
+    pub(super) name: String,
+    pub(super) delivered: u32,
+    /// Phones on which its link was followed.
+    pub(super) clicked: u32,
 }
 
 /// What the phones wrote.
@@ -142,13 +154,16 @@ struct Wrote {
 impl Outcome {
     /// Whether every contact's message came to its end, and the API says what the phones did.
     pub(super) fn adds_up(&self) -> bool {
-        let Self { totals, wrote, clicks, clicked, .. } = self;
+        let Self { totals, wrote, clicks, clicked, variants, .. } = self;
+        let of_variants = |count: fn(&Variant) -> u32| variants.iter().map(count).sum::<u32>();
         totals.settled() == totals.recipients
             && totals.accepted == totals.recipients
             && totals.suppressed + totals.refused == 0
             && Wrote { delivered: totals.delivered, replies: self.replies, opt_outs: self.opt_outs }
                 == *wrote
             && clicks == clicked
+            && of_variants(|it| it.delivered) == totals.delivered
+            && of_variants(|it| it.clicked) == clicks.phones
     }
 }
 
@@ -221,8 +236,12 @@ async fn create(stage: &Stage, client: &Client, list: &str) -> Result<String, Fa
         "sender": stage.reply_number,
         // An offer would wait for the morning where it is night.
         "class": "TRANSACTIONAL",
-        "text": "Hello {{name|there}}, your order is on its way: \
-                 {{link https://shop.example/orders}} Reply STOP to hear no more.",
+        "variants": [
+            { "name": "polite", "text": "Hello {{name|there}}, your order is on its way: \
+                {{link https://shop.example/orders}} Reply STOP to hear no more." },
+            { "name": "brief", "text": "Your order is on its way: \
+                {{link https://shop.example/orders}} Reply STOP to hear no more." },
+        ],
         "audience": { "listIds": [list] },
     });
     let created = client.call(CREATE, json!({ "input": input })).await.map_err(Failure::new)?;
@@ -290,12 +309,20 @@ fn read(data: &Value, (wrote, clicked): (Wrote, Clicks)) -> Result<Outcome, Clie
         clicks: number(&engagement["clicks"])?,
         phones: number(&engagement["uniqueClicks"])?,
     };
+    let variants = data["campaign"]["variants"].as_array().ok_or_else(unreadable)?;
+    let variant = |it: &Value| {
+        let name = it["name"].as_str().ok_or_else(unreadable)?.to_owned();
+        let delivered = number(&it["totals"]["delivered"])?;
+        Ok(Variant { name, delivered, clicked: number(&it["engagement"]["uniqueClicks"])? })
+    };
+    let variants = variants.iter().map(variant).collect::<Result<_, ClientError>>()?;
     Ok(Outcome {
         totals: Totals::deserialize(totals).map_err(|_| unreadable())?,
         cost: totals["cost"]["amount"].as_str().ok_or_else(unreadable)?.to_owned(),
         replies: count("inboundMessages")?,
         opt_outs: count("suppressions")?,
         clicks,
+        variants,
         wrote,
         clicked,
     })
@@ -323,9 +350,15 @@ mod tests {
         let totals = Totals { recipients: 3, accepted: 3, delivered: 2, undelivered: 1, ..none() };
         let wrote = Wrote { delivered: 2, replies: 1, opt_outs: 0 };
         let (cost, clicks) = ("0.03".to_owned(), Clicks { clicks: 2, phones: 1 });
+        let variant = |delivered, clicked| Variant { name: String::new(), delivered, clicked };
+        let variants = vec![variant(1, 1), variant(1, 0)];
+        let clicked = clicks;
         let good =
-            Outcome { totals, cost, replies: 1, opt_outs: 0, clicks, wrote, clicked: clicks };
+            Outcome { totals, cost, replies: 1, opt_outs: 0, clicks, variants, wrote, clicked };
         assert!(good.adds_up());
+        for variants in [vec![variant(2, 0)], vec![variant(1, 1)]] {
+            assert!(!Outcome { variants, ..good.clone() }.adds_up());
+        }
         assert!(!Outcome { replies: 0, ..good.clone() }.adds_up());
         assert!(!Outcome { opt_outs: 1, ..good.clone() }.adds_up());
         let clicks = Clicks { clicks: 1, phones: 1 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
-use super::campaign::Outcome;
+use super::campaign::{Outcome, Variant};
 use super::money::Account;
 use super::setup::{SENDER, Stage};
 use super::tally::Tally;
@@ -147,11 +147,14 @@ impl Show {
 
     /// What became of the campaign.
     pub(super) fn campaign(&self, outcome: &Outcome, currency: &str) {
-        let Outcome { totals, cost, replies, opt_outs, clicks, .. } = outcome;
+        let Outcome { totals, cost, replies, opt_outs, clicks, variants, .. } = outcome;
         println!();
         println!("  campaign   {} contacts: {}", totals.recipients, totals.shown());
         println!("             {cost} {currency}, replies: {replies}, opt-outs: {opt_outs}");
         println!("             clicks: {} by {} phones", clicks.clicks, clicks.phones);
+        for Variant { name, delivered, clicked } in variants {
+            println!("             text \"{name}\": {delivered} delivered, {clicked} clicked");
+        }
         if !outcome.adds_up() {
             println!("             but that is not what the phones got and did");
         }
