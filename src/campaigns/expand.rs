@@ -9,6 +9,7 @@ use entity::enums::{CampaignReason, CampaignStatus, KeyMode};
 use entity::ids::ContactId;
 use sea_orm::DbErr;
 
+use super::addresses;
 use super::lifecycle::end_by_itself;
 use super::model::{LocalTime, Rate};
 use super::recipients::{self, Advance};
@@ -80,7 +81,11 @@ enum Written {
 pub(super) async fn expand(ctx: &Ctx, work: Work<'_>, campaign: &Model) -> Result<u64, Failed> {
     let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
     let keys = template.keys().map(str::to_owned).collect();
-    let shortener = shortener(ctx, campaign, &template).await?;
+    let Ok(shortener) = addresses::shortener(ctx, campaign, &template).await? else {
+        let (to, reason) = (CampaignStatus::Paused, Some(CampaignReason::LinkDomainNotVerified));
+        end_by_itself(ctx, campaign, to, reason).await?;
+        return Ok(0);
+    };
     let walk = Walk { ctx, tables: work.tables, campaign, template, keys, shortener };
     walk.walk((CHUNKS_OF_TURN / work.at_once.max(1)).max(1)).await
 }
@@ -247,16 +252,6 @@ impl Walk<'_> {
             Err(Abandoned::Store(error)) => Err(error),
         }
     }
-}
-
-/// What makes the short links of a campaign.
-pub(super) async fn shortener(
-    ctx: &Ctx,
-    campaign: &Model,
-    template: &Template,
-) -> Result<Shortener, DbErr> {
-    let urls: Vec<&str> = template.links().collect();
-    Shortener::of_campaign(ctx, campaign.account_id, campaign.id, &urls).await
 }
 
 /// The message of a campaign to a contact, with these short links.

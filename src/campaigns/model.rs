@@ -79,6 +79,7 @@ pub fn draft(account_id: AccountId, id: CampaignId, now: UnixMillis) -> Model {
         send_at_local: None,
         parent_id: None,
         retries_unknown: false,
+        link_domain_id: None,
     }
 }
 
@@ -103,6 +104,9 @@ pub enum StartRejection {
     /// A list or segment is gone.
     #[error(transparent)]
     Audience(#[from] AudienceFault),
+    /// The domain of its links is not the account's, or not verified.
+    #[error("the domain of the campaign's links is not verified, or not any more")]
+    LinkDomainNotVerified,
 }
 
 impl StartRejection {
@@ -115,6 +119,7 @@ impl StartRejection {
             Self::EmptyAudience => CampaignReason::EmptyAudience,
             Self::AllSuppressed => CampaignReason::AllSuppressed,
             Self::Audience(_) => CampaignReason::AudienceGone,
+            Self::LinkDomainNotVerified => CampaignReason::LinkDomainNotVerified,
         }
     }
 }

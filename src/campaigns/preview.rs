@@ -10,7 +10,8 @@ use entity::ids::{AccountId, CampaignId, ContactId};
 use entity::time::UnixMillis;
 use sea_orm::{DbErr, EntityTrait, QueryOrder, QuerySelect, Select};
 
-use super::expand::{message, shortener, timing};
+use super::addresses;
+use super::expand::{message, timing};
 use super::model::is_over;
 use super::readiness::audience;
 use super::retry;
@@ -21,7 +22,6 @@ use crate::contacts::{self, AudienceFault};
 use crate::ctx::Ctx;
 use crate::db::page;
 use crate::error::{Error, Failed};
-use crate::links::Shortener;
 use crate::messages::campaigns::{self as messages, Of};
 use crate::messages::commands::{self, BATCH_MAX, BatchRejection, SendInput, SendOutcome, Tables};
 use crate::messages::{Estimate, ItemError};
@@ -86,6 +86,9 @@ pub enum PreviewRejection {
     /// A list or segment is gone.
     #[error(transparent)]
     Audience(#[from] AudienceFault),
+    /// The domain of its links is not the account's, or not verified.
+    #[error("the domain of the campaign's links is not verified, or not any more")]
+    LinkDomainNotVerified,
 }
 
 /// What a campaign would take if it started now, with up to [`EXAMPLES_MAX`] examples. Whoever may
@@ -201,7 +204,10 @@ async fn try_out(
     let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
     let keys: BTreeSet<String> = template.keys().map(str::to_owned).collect();
     // As long as those that will be made: a preview makes nothing.
-    let links = Shortener::unmade(ctx, template.links().count()).links(0);
+    let Ok(shortener) = addresses::unmade(ctx, campaign, &template).await? else {
+        return Err(Error::Rejected(PreviewRejection::LinkDomainNotVerified));
+    };
+    let links = shortener.links(0);
     let mut people = contacts::people(&ctx.db, campaign.account_id, ids, &keys).await?;
     let mut texts = Vec::with_capacity(ids.len());
     let mut items = Vec::with_capacity(ids.len());
@@ -260,6 +266,9 @@ pub enum CampaignTestRejection {
     /// Too many numbers.
     #[error("at most {TEST_NUMBERS_MAX} numbers go into one test")]
     TooMany,
+    /// The domain of its links is not the account's, or not verified.
+    #[error("the domain of the campaign's links is not verified, or not any more")]
+    LinkDomainNotVerified,
     /// That of the call.
     #[error(transparent)]
     Batch(#[from] BatchRejection),
@@ -297,7 +306,10 @@ pub async fn send_test(
             person.ok_or(Error::Rejected(CampaignTestRejection::ContactNotFound))?.values
         }
     };
-    let links = shortener(ctx, &campaign, &template).await?.links(0);
+    let Ok(shortener) = addresses::shortener(ctx, &campaign, &template).await? else {
+        return Err(Error::Rejected(CampaignTestRejection::LinkDomainNotVerified));
+    };
+    let links = shortener.links(0);
     let to = |number: String| {
         let person = contacts::Person { number, values: values.clone() };
         message(&campaign, &template, person, &links)

@@ -94,6 +94,7 @@ impl World {
             send_at: None,
             send_at_local: None,
             rate_per_s: None,
+            link_domain_id: None,
         }
     }
 

@@ -47,6 +47,9 @@ pub struct CreateCampaignInput {
     /// How many messages are made a second at most, 1 to 100,000; absent or null: as fast as they
     /// can be.
     pub rate_per_s: Option<i32>,
+    /// The account's own domain that its short links begin with, `ldom_…`; it must be verified, also
+    /// when the campaign starts. Absent or null: the service's.
+    pub link_domain_id: Option<ID>,
 }
 
 /// What `updateCampaign` takes. What is absent stays.
@@ -70,6 +73,8 @@ pub struct UpdateCampaignInput {
     pub audience: Option<CampaignAudienceInput>,
     /// Another rate; null: none.
     pub rate_per_s: MaybeUndefined<i32>,
+    /// Another domain for its short links, `ldom_…`; null: the service's.
+    pub link_domain_id: MaybeUndefined<ID>,
 }
 
 /// What `scheduleCampaign` takes.
@@ -207,6 +212,7 @@ impl CampaignsMutation {
             send_at: input.send_at.map(|time| time.0),
             send_at_local: input.send_at_local,
             rate_per_s: input.rate_per_s,
+            link_domain_id: input.link_domain_id.map(|id| parse_id(&id)).transpose()?,
         };
         CreateCampaignPayload::of(campaigns::create(call(context)?, new).await)
     }
@@ -227,6 +233,11 @@ impl CampaignsMutation {
             text: input.text,
             audience: input.audience.map(CampaignAudienceInput::parse).transpose()?,
             rate_per_s: changed(input.rate_per_s),
+            link_domain_id: match changed(input.link_domain_id) {
+                Some(Some(id)) => Some(Some(parse_id(&id)?)),
+                Some(None) => Some(None),
+                None => None,
+            },
         };
         let outcome = campaigns::update(call(context)?, id, input.version, change).await;
         UpdateCampaignPayload::of(outcome)

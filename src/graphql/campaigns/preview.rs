@@ -53,6 +53,8 @@ user_error! {
         AccountSuspended,
         /// A list or segment of the audience is gone.
         AudienceGone,
+        /// The domain of its links is not verified, or not any more.
+        LinkDomainNotVerified,
     }
 }
 
@@ -161,6 +163,7 @@ fn preview_error(rejection: PreviewRejection) -> PreviewCampaignError {
         PreviewRejection::NotFound => Code::CampaignNotFound,
         PreviewRejection::AccountSuspended => Code::AccountSuspended,
         PreviewRejection::Audience(_) => Code::AudienceGone,
+        PreviewRejection::LinkDomainNotVerified => Code::LinkDomainNotVerified,
     };
     PreviewCampaignError::new(code, &["campaignId"], rejection)
 }
@@ -210,6 +213,8 @@ user_error! {
         IdempotencyKeyReused,
         /// The account is suspended: it may read, not send.
         AccountSuspended,
+        /// The domain of its links is not verified, or not any more.
+        LinkDomainNotVerified,
     }
 }
 
@@ -219,6 +224,9 @@ fn test_error(rejection: CampaignTestRejection) -> SendCampaignTestError {
         CampaignTestRejection::NotFound => (Code::CampaignNotFound, &["campaignId"]),
         CampaignTestRejection::Over => (Code::CampaignOver, &["campaignId"]),
         CampaignTestRejection::ContactNotFound => (Code::ContactNotFound, &["contactId"]),
+        CampaignTestRejection::LinkDomainNotVerified => {
+            (Code::LinkDomainNotVerified, &["campaignId"])
+        }
         CampaignTestRejection::TooMany | CampaignTestRejection::Batch(BatchRejection::TooMany) => {
             (Code::TooManyNumbers, &["to"])
         }

@@ -39,6 +39,8 @@ user_error! {
         TwoTimes,
         /// As many campaigns are scheduled, run or are paused as may: 100.
         TooManyActiveCampaigns,
+        /// There is no such domain, or it is not verified.
+        LinkDomainNotVerified,
     }
 }
 
@@ -62,6 +64,7 @@ impl From<Write> for CreateCampaignError {
             Write::InvalidSendAtLocal => (Code::InvalidSendAtLocal, &["sendAtLocal"]),
             Write::TwoTimes => (Code::TwoTimes, &["sendAtLocal"]),
             Write::TooManyActive => (Code::TooManyActiveCampaigns, &[]),
+            Write::LinkDomainNotVerified => (Code::LinkDomainNotVerified, &["linkDomainId"]),
         };
         Self::new(code, path, rejection)
     }
@@ -95,6 +98,8 @@ user_error! {
         InvalidAudience,
         /// The rate is not from 1 to 100,000.
         InvalidRate,
+        /// There is no such domain, or it is not verified.
+        LinkDomainNotVerified,
     }
 }
 
@@ -119,6 +124,7 @@ impl From<Write> for UpdateCampaignError {
             Write::UnknownAttribute => (Code::UnknownAttribute, &["text"]),
             Write::Audience(_) | Write::AudienceOfRetry => (Code::InvalidAudience, &["audience"]),
             Write::InvalidRate => (Code::InvalidRate, &["ratePerS"]),
+            Write::LinkDomainNotVerified => (Code::LinkDomainNotVerified, &["linkDomainId"]),
         };
         Self::new(code, path, rejection)
     }
@@ -260,6 +266,8 @@ status_error! {
         AudienceGone,
         /// As many campaigns are scheduled, run or are paused as may: 100.
         TooManyActiveCampaigns,
+        /// The domain of its links is not verified, or not any more.
+        LinkDomainNotVerified,
     }
     |rejection| match rejection {
         LifecycleRejection::Schedule(Write::TooManyActive) => {
@@ -280,6 +288,7 @@ const fn start_code(why: StartRejection) -> StartCampaignErrorCode {
         StartRejection::EmptyAudience => Code::AudienceEmpty,
         StartRejection::AllSuppressed => Code::AudienceSuppressed,
         StartRejection::Audience(_) => Code::AudienceGone,
+        StartRejection::LinkDomainNotVerified => Code::LinkDomainNotVerified,
     }
 }
 
