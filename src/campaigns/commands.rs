@@ -120,6 +120,9 @@ pub enum WriteCampaignRejection {
     /// Not a domain of the account's, or not verified.
     #[error("there is no such domain, or it is not verified")]
     LinkDomainNotVerified,
+    /// A preference page in the text of an installation that has no public address.
+    #[error("preference pages have no public address here: the operator has to set one")]
+    NoPreferencePages,
     /// There are [`ACTIVE_MAX`] already.
     #[error("at most {ACTIVE_MAX} campaigns of an account are scheduled, run or are paused")]
     TooManyActive,
@@ -333,6 +336,9 @@ fn audience_fault(error: Error<AudienceFault>) -> Error<WriteCampaignRejection> 
 async fn check_text(ctx: &Ctx, account_id: AccountId, text: &str) -> Outcome<()> {
     let refused = |fault: TemplateFault| Error::Rejected(fault.into());
     let template = Template::parse(text).map_err(refused)?;
+    if template.has_preferences() && ctx.settings.server.public_url.is_empty() {
+        return Err(Error::Rejected(WriteCampaignRejection::NoPreferencePages));
+    }
     let keys = template.keys().map(str::to_owned).collect();
     match contacts::has_attributes(&ctx.db, account_id, &keys).await.map_err(Failed::from)? {
         true => Ok(()),

@@ -9,7 +9,7 @@ use entity::enums::{CampaignReason, CampaignStatus, KeyMode};
 use entity::ids::ContactId;
 use sea_orm::DbErr;
 
-use super::addresses;
+use super::addresses::{self, Page};
 use super::lifecycle::end_by_itself;
 use super::model::{LocalTime, Rate};
 use super::recipients::{self, Advance};
@@ -217,10 +217,12 @@ impl Walk<'_> {
         let mut items = Vec::with_capacity(ids.len());
         let mut refusals = Vec::new();
         for (id, number) in ids.iter().zip(place.expanded + 1..) {
-            let Some(person) = people.remove(id) else {
+            let Some(mut person) = people.remove(id) else {
                 refusals.push((*id, "CONTACT_DELETED".to_owned()));
                 continue;
             };
+            let of = (campaign.account_id, &self.template);
+            addresses::add_preferences(self.ctx, of, Page::Own, &mut person);
             let links = self.shortener.links(u32::try_from(number).unwrap_or_default());
             let to = To { contact_id: *id, place: (!links.is_empty()).then_some(number) };
             items.push((to, message(campaign, &self.template, person, &links)));

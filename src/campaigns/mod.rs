@@ -14,7 +14,7 @@
 //!   a transaction (`sweep`).
 //! - What became of messages is folded from the event log with the roll-ups, never counted.
 //!
-//! `template` (text with merge fields), `addresses` (links in it), `commands` (make and change), `lifecycle` (what a person
+//! `template` (text with merge fields), `addresses` (links and preference pages in it), `commands` (make and change), `lifecycle` (what a person
 //! does with one), `work` (the worker), `preview` (what it would take, and tests), `queries`,
 //! `progress` (the stream), `retry` (campaigns to those whose message failed).
 

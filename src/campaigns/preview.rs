@@ -10,7 +10,7 @@ use entity::ids::{AccountId, CampaignId, ContactId};
 use entity::time::UnixMillis;
 use sea_orm::{DbErr, EntityTrait, QueryOrder, QuerySelect, Select};
 
-use super::addresses;
+use super::addresses::{self, Page};
 use super::expand::{message, timing};
 use super::model::is_over;
 use super::readiness::audience;
@@ -213,7 +213,9 @@ async fn try_out(
     let mut items = Vec::with_capacity(ids.len());
     for id in ids {
         // Who was deleted this moment is not in the audience any more.
-        let Some(person) = people.remove(id) else { continue };
+        let Some(mut person) = people.remove(id) else { continue };
+        let of = (campaign.account_id, &template);
+        addresses::add_preferences(ctx, of, Page::Unmade, &mut person);
         let item = message(campaign, &template, person, &links);
         texts.push((*id, item.text.clone()));
         items.push(item);
@@ -311,10 +313,15 @@ pub async fn send_test(
     };
     let links = shortener.links(0);
     let to = |number: String| {
-        let person = contacts::Person { number, values: values.clone() };
+        let mut person = contacts::Person { number, values: values.clone() };
+        addresses::add_preferences(ctx, (account_id, &template), Page::Own, &mut person);
         message(&campaign, &template, person, &links)
     };
-    let messages = test.to.into_iter().map(to).collect();
+    let numbers = match template.has_preferences() {
+        true => addresses::e164(ctx, account_id, test.to).await?,
+        false => test.to,
+    };
+    let messages = numbers.into_iter().map(to).collect();
     let input = SendInput { idempotency_key: test.idempotency_key, messages };
     commands::send(ctx, tables, input).await.map_err(|error| match error {
         Error::Rejected(rejection) => Error::Rejected(rejection.into()),

@@ -2,6 +2,7 @@
 
 mod api;
 mod local_time;
+mod preferences;
 mod retry;
 mod storms;
 mod stream;

@@ -119,7 +119,8 @@ impl Campaign {
         self.0.topic.as_deref()
     }
 
-    /// The text with its merge fields, `{{key|fallback}}`, and links, `{{link https://…}}`.
+    /// The text with its merge fields, `{{key|fallback}}`, links, `{{link https://…}}`, and
+    /// `{{preferences}}` for the recipient's preference page.
     async fn text(&self) -> &str {
         &self.0.template
     }

@@ -31,8 +31,9 @@ pub struct CreateCampaignInput {
     pub topic: Option<String>,
     /// The text, at most 3,000 characters. `{{key|fallback}}` stands for the contact's value of
     /// that attribute, or for the fallback, or for nothing. `{{link https://shop.example/sale}}`
-    /// stands for a short link of the recipient's own that leads there; at most 20 of them. Each
-    /// text as it comes out has at most 10 parts.
+    /// stands for a short link of the recipient's own that leads there; at most 20 of them.
+    /// `{{preferences}}` stands for the address of the recipient's preference page. Each text as it
+    /// comes out has at most 10 parts.
     pub text: String,
     /// Whom it is for.
     pub audience: CampaignAudienceInput,

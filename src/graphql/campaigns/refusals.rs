@@ -41,6 +41,8 @@ user_error! {
         TooManyActiveCampaigns,
         /// There is no such domain, or it is not verified.
         LinkDomainNotVerified,
+        /// `{{preferences}}` stands in the text, and the operator has set no public address.
+        PreferencesUnavailable,
     }
 }
 
@@ -65,6 +67,7 @@ impl From<Write> for CreateCampaignError {
             Write::TwoTimes => (Code::TwoTimes, &["sendAtLocal"]),
             Write::TooManyActive => (Code::TooManyActiveCampaigns, &[]),
             Write::LinkDomainNotVerified => (Code::LinkDomainNotVerified, &["linkDomainId"]),
+            Write::NoPreferencePages => (Code::PreferencesUnavailable, &["text"]),
         };
         Self::new(code, path, rejection)
     }
@@ -100,6 +103,8 @@ user_error! {
         InvalidRate,
         /// There is no such domain, or it is not verified.
         LinkDomainNotVerified,
+        /// `{{preferences}}` stands in the text, and the operator has set no public address.
+        PreferencesUnavailable,
     }
 }
 
@@ -125,6 +130,7 @@ impl From<Write> for UpdateCampaignError {
             Write::Audience(_) | Write::AudienceOfRetry => (Code::InvalidAudience, &["audience"]),
             Write::InvalidRate => (Code::InvalidRate, &["ratePerS"]),
             Write::LinkDomainNotVerified => (Code::LinkDomainNotVerified, &["linkDomainId"]),
+            Write::NoPreferencePages => (Code::PreferencesUnavailable, &["text"]),
         };
         Self::new(code, path, rejection)
     }
