@@ -65,6 +65,8 @@ pub enum Purpose {
     LinkDomain,
     /// The hash by which an installation knows its master key again.
     Installation,
+    /// The keys that split the recipients of campaigns among variants.
+    CampaignSplit,
 }
 
 impl Purpose {
@@ -91,6 +93,7 @@ impl Purpose {
             Self::ShortLink => b"heliograph/v1/short-link",
             Self::LinkDomain => b"heliograph/v1/link-domain",
             Self::Installation => b"heliograph/v1/installation",
+            Self::CampaignSplit => b"heliograph/v1/campaign-split",
         }
     }
 }

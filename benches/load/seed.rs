@@ -135,6 +135,7 @@ impl Seeded {
                 purse: Purse::Money,
                 campaign_id: None,
             }),
+            variant: None,
             parts: self.parts,
             unit_price: part_price(),
             price: self.price(),

@@ -24,7 +24,7 @@ pub struct Model {
     pub class: MessageClass,
     /// What it is about, where recipients may object to that alone.
     pub topic: Option<String>,
-    /// The text with its merge fields.
+    /// The text with its merge fields; that of the first variant, if it has variants.
     pub template: String,
     /// Whom it is for, as JSON of `contacts::Audience`.
     pub audience: String,
@@ -87,6 +87,8 @@ pub struct Model {
     pub parent_id: Option<CampaignId>,
     /// It tries messages of unknown fate again as well.
     pub retries_unknown: bool,
+    /// The campaign whose split of contacts among variants it keeps; none: its own.
+    pub split_from: Option<CampaignId>,
     /// The account's domain that its short links begin with; none: the installation's.
     pub link_domain_id: Option<LinkDomainId>,
 }

@@ -18,6 +18,7 @@ pub mod billing_tax_id;
 pub mod campaign;
 pub mod campaign_recipient;
 pub mod campaign_total;
+pub mod campaign_variant;
 pub mod carrier;
 pub mod carrier_lease;
 pub mod consent_event;

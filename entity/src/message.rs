@@ -95,6 +95,8 @@ pub struct Model {
     /// The place among its campaign's recipients that its short links name, from 1; none without
     /// links.
     pub place: Option<i64>,
+    /// The variant of its campaign's text that it is, from 1; none where there is one text.
+    pub variant: Option<i16>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

@@ -40,7 +40,8 @@ pub(super) async fn may_use(
     }
 }
 
-/// What makes the short links of a campaign.
+/// What makes the short links of one of a campaign's texts; texts with the same address share its
+/// row.
 pub(super) async fn shortener(
     ctx: &Ctx,
     campaign: &Model,

@@ -11,13 +11,14 @@ use sea_orm::{
 
 use super::lifecycle::check_mode;
 use super::model::{LocalTime, draft, is_editable};
-use super::template::{Template, TemplateFault};
+use super::template::TemplateFault;
+use super::variants::{self, Content, NewVariant, VARIANTS_MAX, VARIANTS_MIN, VariantFault};
 use super::{ACTIVE_MAX, NAME_CHARS_MAX, RATE_PER_S_MAX, SCHEDULE_AHEAD_MAX_MS, addresses};
 use crate::authz::Action;
 use crate::contacts::{self, Audience, AudienceFault, Topic};
 use crate::ctx::Ctx;
 use crate::db::Tx;
-use crate::error::{Error, Failed};
+use crate::error::Error;
 use crate::types::sender::Sender;
 
 /// A campaign to be made.
@@ -31,8 +32,10 @@ pub struct NewCampaign {
     pub class: MessageClass,
     /// What it is about.
     pub topic: Option<String>,
-    /// The text with its merge fields.
-    pub text: String,
+    /// The text with its merge fields; either this or `variants`.
+    pub text: Option<String>,
+    /// Texts of which each recipient gets one; either these or `text`.
+    pub variants: Option<Vec<NewVariant>>,
     /// Whom it is for.
     pub audience: Audience,
     /// When it starts by itself; without this and `send_at_local` it stays a draft.
@@ -56,8 +59,10 @@ pub struct CampaignChange {
     pub class: Option<MessageClass>,
     /// Another topic, or none.
     pub topic: Option<Option<String>>,
-    /// Another text.
+    /// Another text, in place of the text or of the variants.
     pub text: Option<String>,
+    /// Other variants, in place of the text or of the variants.
+    pub variants: Option<Vec<NewVariant>>,
     /// Another audience.
     pub audience: Option<Audience>,
     /// Another rate, or none.
@@ -126,6 +131,29 @@ pub enum WriteCampaignRejection {
     /// There are [`ACTIVE_MAX`] already.
     #[error("at most {ACTIVE_MAX} campaigns of an account are scheduled, run or are paused")]
     TooManyActive,
+    /// Neither a text nor variants.
+    #[error("a campaign has a text or variants")]
+    NoText,
+    /// Both a text and variants.
+    #[error("name either a text or variants: each variant has a text of its own")]
+    TextAndVariants,
+    /// Too few or too many variants.
+    #[error("a campaign has {VARIANTS_MIN} to {VARIANTS_MAX} variants, or none")]
+    VariantCount,
+    /// A variant is not as it must be.
+    #[error("variant {number}: {fault}", number = .index + 1)]
+    Variant {
+        /// Its place, from 0.
+        index: usize,
+        /// What is wrong with it.
+        fault: VariantFault,
+    },
+    /// The recipients of a retry keep their variants.
+    #[error(
+        "a campaign that retries another one keeps the names and weights of its variants: only \
+         their texts can be changed"
+    )]
+    SplitOfRetry,
 }
 
 type Outcome<T> = Result<T, Error<WriteCampaignRejection>>;
@@ -137,7 +165,8 @@ type Outcome<T> = Result<T, Error<WriteCampaignRejection>>;
 pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
     let now = ctx.clock.now();
-    check_text(ctx, account_id, &new.text).await?;
+    let content = Content::check(ctx, account_id, new.text, new.variants).await?;
+    let content = &content.ok_or(Error::Rejected(WriteCampaignRejection::NoText))?;
     contacts::audience_condition(ctx, account_id, &new.audience).await.map_err(audience_fault)?;
     let time = SendTime { at: new.send_at, at_local: new.send_at_local };
     let time = time.checked(now).map_err(Error::Rejected)?;
@@ -148,7 +177,7 @@ pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
         sender: valid_sender(&new.sender)?,
         class: valid_class(new.class)?,
         topic: new.topic.as_deref().map(valid_topic).transpose()?,
-        template: new.text,
+        template: content.template().to_owned(),
         audience: new.audience.to_stored()?,
         status,
         is_test: ctx.actor.is_test(),
@@ -165,7 +194,7 @@ pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
             }
             check_domain(&tx, account_id, row.link_domain_id).await?;
             Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(&*tx).await?;
-            Ok(())
+            Ok(variants::insert(&tx, row, content).await?)
         })
         .await?;
     Ok(row.clone())
@@ -182,9 +211,7 @@ pub async fn update(
     change: CampaignChange,
 ) -> Outcome<Model> {
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
-    if let Some(text) = &change.text {
-        check_text(ctx, account_id, text).await?;
-    }
+    let content = Content::check(ctx, account_id, change.text, change.variants).await?;
     if let Some(audience) = &change.audience {
         contacts::audience_condition(ctx, account_id, audience).await.map_err(audience_fault)?;
     }
@@ -196,7 +223,7 @@ pub async fn update(
             None => None,
             Some(topic) => Some(topic.as_deref().map(valid_topic).transpose()?),
         },
-        template: change.text,
+        content,
         audience: change.audience.as_ref().map(Audience::to_stored).transpose()?,
         rate_per_s: change.rate_per_s.map(valid_rate).transpose()?,
         link_domain_id: change.link_domain_id,
@@ -217,6 +244,9 @@ pub async fn update(
                 return Err(Error::Rejected(WriteCampaignRejection::VersionConflict));
             }
             check_domain(&tx, account_id, change.link_domain_id.flatten()).await?;
+            if let Some(content) = &change.content {
+                variants::replace(&tx, &row, content).await?;
+            }
             let mut row = change.apply(row.into_active_model());
             row.version = Set(version + 1);
             row.updated_at_ms = Set(now);
@@ -231,7 +261,7 @@ struct Checked {
     sender: Option<String>,
     class: Option<MessageClass>,
     topic: Option<Option<String>>,
-    template: Option<String>,
+    content: Option<Content>,
     audience: Option<String>,
     rate_per_s: Option<Option<i32>>,
     link_domain_id: Option<Option<LinkDomainId>>,
@@ -251,8 +281,8 @@ impl Checked {
         if let Some(topic) = &self.topic {
             row.topic = Set(topic.clone());
         }
-        if let Some(template) = &self.template {
-            row.template = Set(template.clone());
+        if let Some(content) = &self.content {
+            row.template = Set(content.template().to_owned());
         }
         if let Some(audience) = &self.audience {
             row.audience = Set(audience.clone());
@@ -329,20 +359,6 @@ fn audience_fault(error: Error<AudienceFault>) -> Error<WriteCampaignRejection> 
     match error {
         Error::Rejected(fault) => Error::Rejected(fault.into()),
         Error::Failed(failed) => Error::Failed(failed),
-    }
-}
-
-/// The text is a template, and its fields are attributes of the account.
-async fn check_text(ctx: &Ctx, account_id: AccountId, text: &str) -> Outcome<()> {
-    let refused = |fault: TemplateFault| Error::Rejected(fault.into());
-    let template = Template::parse(text).map_err(refused)?;
-    if template.has_preferences() && ctx.settings.server.public_url.is_empty() {
-        return Err(Error::Rejected(WriteCampaignRejection::NoPreferencePages));
-    }
-    let keys = template.keys().map(str::to_owned).collect();
-    match contacts::has_attributes(&ctx.db, account_id, &keys).await.map_err(Failed::from)? {
-        true => Ok(()),
-        false => Err(Error::Rejected(WriteCampaignRejection::UnknownAttribute)),
     }
 }
 

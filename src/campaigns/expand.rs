@@ -14,6 +14,7 @@ use super::lifecycle::end_by_itself;
 use super::model::{LocalTime, Rate};
 use super::recipients::{self, Advance};
 use super::template::Template;
+use super::wording::Wording;
 use super::work::Work;
 use crate::contacts;
 use crate::ctx::Ctx;
@@ -35,9 +36,10 @@ struct Walk<'a> {
     ctx: &'a Ctx,
     tables: &'a Tables,
     campaign: &'a Model,
-    template: Template,
+    wording: Wording,
     keys: BTreeSet<String>,
-    shortener: Shortener,
+    /// Of each of its texts.
+    shorteners: Vec<Shortener>,
 }
 
 /// How far a campaign is.
@@ -79,14 +81,18 @@ enum Written {
 /// # Errors
 /// [`Failed`]; what was committed before stays.
 pub(super) async fn expand(ctx: &Ctx, work: Work<'_>, campaign: &Model) -> Result<u64, Failed> {
-    let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
-    let keys = template.keys().map(str::to_owned).collect();
-    let Ok(shortener) = addresses::shortener(ctx, campaign, &template).await? else {
-        let (to, reason) = (CampaignStatus::Paused, Some(CampaignReason::LinkDomainNotVerified));
-        end_by_itself(ctx, campaign, to, reason).await?;
-        return Ok(0);
-    };
-    let walk = Walk { ctx, tables: work.tables, campaign, template, keys, shortener };
+    let wording = Wording::of(ctx, campaign).await?;
+    let keys = wording.keys();
+    let mut shorteners = Vec::with_capacity(wording.choices.len());
+    for choice in &wording.choices {
+        let Ok(shortener) = addresses::shortener(ctx, campaign, &choice.template).await? else {
+            let reason = Some(CampaignReason::LinkDomainNotVerified);
+            end_by_itself(ctx, campaign, CampaignStatus::Paused, reason).await?;
+            return Ok(0);
+        };
+        shorteners.push(shortener);
+    }
+    let walk = Walk { ctx, tables: work.tables, campaign, wording, keys, shorteners };
     walk.walk((CHUNKS_OF_TURN / work.at_once.max(1)).max(1)).await
 }
 
@@ -221,11 +227,17 @@ impl Walk<'_> {
                 refusals.push((*id, "CONTACT_DELETED".to_owned()));
                 continue;
             };
-            let of = (campaign.account_id, &self.template);
+            let which = self.wording.place(*id);
+            let (choice, shortener) = (&self.wording.choices[which], &self.shorteners[which]);
+            let of = (campaign.account_id, &choice.template);
             addresses::add_preferences(self.ctx, of, Page::Own, &mut person);
-            let links = self.shortener.links(u32::try_from(number).unwrap_or_default());
-            let to = To { contact_id: *id, place: (!links.is_empty()).then_some(number) };
-            items.push((to, message(campaign, &self.template, person, &links)));
+            let links = shortener.links(u32::try_from(number).unwrap_or_default());
+            let to = To {
+                contact_id: *id,
+                place: (!links.is_empty()).then_some(number),
+                variant: choice.variant.as_ref().map(|variant| variant.ordinal),
+            };
+            items.push((to, message(campaign, &choice.template, person, &links)));
         }
         Ok((items, refusals))
     }

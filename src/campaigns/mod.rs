@@ -13,8 +13,11 @@
 //!   committed nothing of the campaign is claimed. What waits is then held or canceled, some hundreds
 //!   a transaction (`sweep`).
 //! - What became of messages is folded from the event log with the roll-ups, never counted.
+//! - Which variant of the text a contact gets is a keyed hash of the contact (`split`), so messages
+//!   that are made again are the same.
 //!
-//! `template` (text with merge fields), `addresses` (links and preference pages in it), `commands` (make and change), `lifecycle` (what a person
+//! `template` (text with merge fields), `addresses` (links and preference pages in it), `variants`
+//! (several of them), `wording` (what is said to whom), `commands` (make and change), `lifecycle` (what a person
 //! does with one), `work` (the worker), `preview` (what it would take, and tests), `queries`,
 //! `progress` (the stream), `retry` (campaigns to those whose message failed).
 
@@ -29,23 +32,29 @@ mod queries;
 mod readiness;
 mod recipients;
 mod retry;
+mod split;
 mod sweep;
 mod template;
+mod variants;
+mod wording;
 mod work;
 
 pub use commands::{CampaignChange, NewCampaign, SendTime, WriteCampaignRejection, create, update};
 pub use lifecycle::{LifecycleRejection, cancel, pause, resume, schedule, start};
 pub use model::StartRejection;
 pub use preview::{
-    CampaignTest, CampaignTestRejection, EXAMPLES_MAX, Example, Preview, PreviewRejection,
-    SAMPLE_MAX, TEST_NUMBERS_MAX, preview, send_test,
+    CampaignTest, CampaignTestRejection, EXAMPLES_MAX, Example, Examples, Preview,
+    PreviewRejection, SAMPLE_MAX, TEST_NUMBERS_MAX, VariantPreview, preview, send_test,
 };
 pub use progress::{Progress, Progresses, follow};
 pub use queries::{
-    by_ids, campaigns_count, campaigns_page, links, messages_count, messages_page, totals,
+    by_ids, campaigns_count, campaigns_page, links, messages_count, messages_page, totals, variants,
 };
 pub use retry::{RetryRejection, retries, retry_failed};
 pub use template::{TEMPLATE_CHARS_MAX, Template, TemplateFault};
+pub use variants::{
+    NewVariant, VARIANT_NAME_CHARS_MAX, VARIANTS_MAX, VARIANTS_MIN, VariantFault, WEIGHT_MAX,
+};
 pub use work::run;
 
 /// Characters of a campaign's name.

@@ -79,6 +79,7 @@ pub fn draft(account_id: AccountId, id: CampaignId, now: UnixMillis) -> Model {
         send_at_local: None,
         parent_id: None,
         retries_unknown: false,
+        split_from: None,
         link_domain_id: None,
     }
 }

@@ -1,7 +1,7 @@
 //! What a campaign would take, before it starts: by the checks of sending, for the contacts that are
 //! in its audience now. Nothing is stored or sent, but by [`send_test`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use entity::campaign::Model;
 use entity::contact;
@@ -15,7 +15,7 @@ use super::expand::{message, timing};
 use super::model::is_over;
 use super::readiness::audience;
 use super::retry;
-use super::template::Template;
+use super::wording::Wording;
 use crate::authz::Action;
 use crate::billing;
 use crate::contacts::{self, AudienceFault};
@@ -59,8 +59,34 @@ pub struct Preview {
     pub released: Option<(UnixMillis, UnixMillis)>,
     /// For how many contacts messages were made.
     pub sample: u64,
+    /// What of it falls to each variant, in their order; empty where there is one text.
+    pub variants: Vec<VariantPreview>,
     /// Some of them.
     pub examples: Vec<Example>,
+}
+
+/// What of a campaign falls to a variant.
+#[derive(Clone, Debug)]
+pub struct VariantPreview {
+    /// Its name.
+    pub name: String,
+    /// Contacts who would get it, but for those refused.
+    pub recipients: u64,
+    /// Of these, to whom no message can be made.
+    pub refused: u64,
+    /// Parts of all messages that can be made.
+    pub parts: u64,
+    /// What these cost.
+    pub cost: Micros,
+}
+
+/// Which messages a preview shows.
+#[derive(Clone, Debug, Default)]
+pub struct Examples {
+    /// How many, up to [`EXAMPLES_MAX`].
+    pub count: usize,
+    /// Only of the variant of this name; none: of all.
+    pub variant: Option<String>,
 }
 
 /// A message as a contact would get it.
@@ -68,6 +94,8 @@ pub struct Preview {
 pub struct Example {
     /// To whom.
     pub contact_id: ContactId,
+    /// The variant that the contact gets, if the campaign has any.
+    pub variant: Option<String>,
     /// What it says.
     pub text: String,
     /// What it would take, or why it cannot be sent.
@@ -83,6 +111,9 @@ pub enum PreviewRejection {
     /// The account may not send.
     #[error("the account is suspended")]
     AccountSuspended,
+    /// It has no variant of this name.
+    #[error("the campaign has no such variant")]
+    VariantNotFound,
     /// A list or segment is gone.
     #[error(transparent)]
     Audience(#[from] AudienceFault),
@@ -91,7 +122,8 @@ pub enum PreviewRejection {
     LinkDomainNotVerified,
 }
 
-/// What a campaign would take if it started now, with up to [`EXAMPLES_MAX`] examples. Whoever may
+/// What a campaign would take if it started now, with up to [`EXAMPLES_MAX`] examples. Each contact
+/// has the variant that it will get. Whoever may
 /// write to contacts with their values may see these in the texts.
 ///
 /// # Errors
@@ -100,11 +132,15 @@ pub async fn preview(
     ctx: &Ctx,
     tables: &Tables,
     id: CampaignId,
-    examples: usize,
+    wanted: &Examples,
 ) -> Result<Preview, Error<PreviewRejection>> {
     let account_id = ctx.actor.require_in_account(Action::ManageCampaigns)?;
     let campaign = find(ctx, account_id, id).await?;
     let campaign = campaign.ok_or(Error::Rejected(PreviewRejection::NotFound))?;
+    let wording = Wording::of(ctx, &campaign).await?;
+    if wording.find(wanted.variant.as_deref()).is_none() {
+        return Err(Error::Rejected(PreviewRejection::VariantNotFound));
+    }
     let condition = match audience(ctx, &campaign).await {
         Ok(condition) => condition,
         Err(Error::Rejected(fault)) => return Err(Error::Rejected(fault.into())),
@@ -118,16 +154,29 @@ pub async fn preview(
     let reached = page::count_all(reader, reachable.clone()).await?;
     let sample = sample(ctx, reachable).await?;
     let terms = billing::terms(ctx, account_id).await?;
-    let mut sums = Sums::default();
+    let mut by_choice = vec![Sums::default(); wording.choices.len()];
     let mut shown = Vec::new();
     for ids in sample.chunks(BATCH_MAX) {
-        for example in try_out(ctx, tables, &campaign, ids).await? {
-            sums.add(&example.outcome);
-            if shown.len() < examples.min(EXAMPLES_MAX) {
+        for (which, example) in try_out(ctx, tables, (&campaign, &wording), ids).await? {
+            by_choice[which].add(&example.outcome);
+            let is_wanted = wanted.variant.is_none() || example.variant == wanted.variant;
+            if is_wanted && shown.len() < wanted.count.min(EXAMPLES_MAX) {
                 shown.push(example);
             }
         }
     }
+    let mut sums = Sums::default();
+    by_choice.iter().for_each(|part| sums.merge(part));
+    let variants = wording.choices.iter().zip(&by_choice).filter_map(|(choice, part)| {
+        Some(VariantPreview {
+            name: choice.name()?.to_owned(),
+            recipients: sums.for_all(part.tried, reached),
+            refused: sums.for_all(part.refused, reached),
+            parts: sums.for_all(part.parts, reached),
+            cost: money(sums.for_all(part.cost, reached)),
+        })
+    });
+    let variants = variants.collect();
     let is_exact = sample.len() as u64 >= reached;
     let available = billing::available(ctx, &terms, account_id).await?;
     Ok(Preview {
@@ -135,15 +184,20 @@ pub async fn preview(
         suppressed: recipients.saturating_sub(reached),
         refused: sums.for_all(sums.refused, reached),
         parts: sums.for_all(sums.parts, reached),
-        cost: Micros(sums.for_all(sums.cost, reached).try_into().unwrap_or(i64::MAX)),
+        cost: money(sums.for_all(sums.cost, reached)),
         currency: terms.currency,
         available,
         is_exact,
         waiting: sums.for_all(sums.waiting, reached),
         released: sums.released,
         sample: sums.tried,
+        variants,
         examples: shown,
     })
+}
+
+fn money(amount: u64) -> Micros {
+    Micros(amount.try_into().unwrap_or(i64::MAX))
 }
 
 /// What a sample adds up to.
@@ -174,6 +228,18 @@ impl Sums {
         }
     }
 
+    fn merge(&mut self, other: &Self) {
+        self.tried += other.tried;
+        self.refused += other.refused;
+        self.parts += other.parts;
+        self.cost += other.cost;
+        self.waiting += other.waiting;
+        self.released = match (self.released, other.released) {
+            (Some(one), Some(two)) => Some((one.0.min(two.0), one.1.max(two.1))),
+            (one, two) => one.or(two),
+        };
+    }
+
     /// What a sum of the sample makes of all.
     fn for_all(&self, sum: u64, all: u64) -> u64 {
         let scaled = u128::from(sum) * u128::from(all) / u128::from(self.tried.max(1));
@@ -194,30 +260,32 @@ async fn sample(ctx: &Ctx, reachable: Select<contact::Entity>) -> Result<Vec<Con
         .await
 }
 
-/// Makes the messages to some contacts in memory.
+/// Makes the messages to some contacts in memory. Says of each which of the campaign's texts it is.
 async fn try_out(
     ctx: &Ctx,
     tables: &Tables,
-    campaign: &Model,
+    (campaign, wording): (&Model, &Wording),
     ids: &[ContactId],
-) -> Result<Vec<Example>, Error<PreviewRejection>> {
-    let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
-    let keys: BTreeSet<String> = template.keys().map(str::to_owned).collect();
+) -> Result<Vec<(usize, Example)>, Error<PreviewRejection>> {
     // As long as those that will be made: a preview makes nothing.
-    let Ok(shortener) = addresses::unmade(ctx, campaign, &template).await? else {
-        return Err(Error::Rejected(PreviewRejection::LinkDomainNotVerified));
-    };
-    let links = shortener.links(0);
-    let mut people = contacts::people(&ctx.db, campaign.account_id, ids, &keys).await?;
+    let mut links = Vec::with_capacity(wording.choices.len());
+    for choice in &wording.choices {
+        let Ok(shortener) = addresses::unmade(ctx, campaign, &choice.template).await? else {
+            return Err(Error::Rejected(PreviewRejection::LinkDomainNotVerified));
+        };
+        links.push(shortener.links(0));
+    }
+    let mut people = contacts::people(&ctx.db, campaign.account_id, ids, &wording.keys()).await?;
     let mut texts = Vec::with_capacity(ids.len());
     let mut items = Vec::with_capacity(ids.len());
     for id in ids {
         // Who was deleted this moment is not in the audience any more.
         let Some(mut person) = people.remove(id) else { continue };
-        let of = (campaign.account_id, &template);
-        addresses::add_preferences(ctx, of, Page::Unmade, &mut person);
-        let item = message(campaign, &template, person, &links);
-        texts.push((*id, item.text.clone()));
+        let which = wording.place(*id);
+        let template = &wording.choices[which].template;
+        addresses::add_preferences(ctx, (campaign.account_id, template), Page::Unmade, &mut person);
+        let item = message(campaign, template, person, &links[which]);
+        texts.push((which, *id, item.text.clone()));
         items.push(item);
     }
     let of = Of {
@@ -234,7 +302,10 @@ async fn try_out(
         Err(Error::Rejected(other)) => return Err(Failed::internal(other).into()),
         Err(Error::Failed(failed)) => return Err(Error::Failed(failed)),
     };
-    let example = |((contact_id, text), outcome)| Example { contact_id, text, outcome };
+    let example = |((which, contact_id, text), outcome): ((usize, _, _), _)| {
+        let variant = wording.choices[which].name().map(str::to_owned);
+        (which, Example { contact_id, variant, text, outcome })
+    };
     Ok(texts.into_iter().zip(outcomes).map(example).collect())
 }
 
@@ -251,6 +322,8 @@ pub struct CampaignTest {
     pub to: Vec<String>,
     /// With this contact's values; none: with the fallbacks.
     pub contact_id: Option<ContactId>,
+    /// The variant of this name; none: the first.
+    pub variant: Option<String>,
 }
 
 /// Why a test was not sent.
@@ -265,6 +338,9 @@ pub enum CampaignTestRejection {
     /// There is no contact with this id.
     #[error("there is no such contact")]
     ContactNotFound,
+    /// It has no variant of this name.
+    #[error("the campaign has no such variant")]
+    VariantNotFound,
     /// Too many numbers.
     #[error("at most {TEST_NUMBERS_MAX} numbers go into one test")]
     TooMany,
@@ -297,7 +373,9 @@ pub async fn send_test(
     if test.to.len() > TEST_NUMBERS_MAX {
         return Err(Error::Rejected(CampaignTestRejection::TooMany));
     }
-    let template = Template::parse(&campaign.template).map_err(Failed::internal)?;
+    let wording = Wording::of(ctx, &campaign).await?;
+    let choice = wording.find(test.variant.as_deref());
+    let template = &choice.ok_or(Error::Rejected(CampaignTestRejection::VariantNotFound))?.template;
     let values = match test.contact_id {
         None => HashMap::new(),
         Some(id) => {
@@ -308,14 +386,14 @@ pub async fn send_test(
             person.ok_or(Error::Rejected(CampaignTestRejection::ContactNotFound))?.values
         }
     };
-    let Ok(shortener) = addresses::shortener(ctx, &campaign, &template).await? else {
+    let Ok(shortener) = addresses::shortener(ctx, &campaign, template).await? else {
         return Err(Error::Rejected(CampaignTestRejection::LinkDomainNotVerified));
     };
     let links = shortener.links(0);
     let to = |number: String| {
         let mut person = contacts::Person { number, values: values.clone() };
-        addresses::add_preferences(ctx, (account_id, &template), Page::Own, &mut person);
-        message(&campaign, &template, person, &links)
+        addresses::add_preferences(ctx, (account_id, template), Page::Own, &mut person);
+        message(&campaign, template, person, &links)
     };
     let numbers = match template.has_preferences() {
         true => addresses::e164(ctx, account_id, test.to).await?,

@@ -3,7 +3,7 @@
 use entity::campaign::{Column, Entity, Model};
 use entity::enums::{CampaignStatus, MessageStatus};
 use entity::ids::{CampaignId, ContactId};
-use entity::{campaign_total, event_counter, message, rollup_cursor, short_link};
+use entity::{campaign_total, campaign_variant, event_counter, message, rollup_cursor, short_link};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
 
 use crate::authz::Action;
@@ -94,6 +94,19 @@ pub async fn totals(ctx: &Ctx, ids: &[CampaignId]) -> Result<Vec<campaign_total:
         .filter(campaign_total::Column::AccountId.eq(account_id))
         .filter(campaign_total::Column::CampaignId.is_in(ids.iter().copied()));
     Ok(found.all(ctx.db.reader()).await?)
+}
+
+/// The variants of some campaigns, and what became of their messages, as far as the log is folded;
+/// those of a campaign in their order.
+///
+/// # Errors
+/// [`Failed`]: not allowed, or the store's own.
+pub async fn variants(
+    ctx: &Ctx,
+    ids: &[CampaignId],
+) -> Result<Vec<campaign_variant::Model>, Failed> {
+    let account_id = ctx.actor.require_in_account(Action::ReadCampaigns)?;
+    Ok(super::variants::of_campaigns(ctx.db.reader(), account_id, ids).await?)
 }
 
 /// The addresses that short links of some campaigns lead to, with their clicks, those of a campaign

@@ -10,6 +10,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Se
 use super::lifecycle::check_mode;
 use super::model::{draft, is_over};
 use super::readiness::is_anybody;
+use super::variants;
 use crate::authz::Action;
 use crate::contacts::{self, Condition};
 use crate::ctx::Ctx;
@@ -38,7 +39,7 @@ pub enum RetryRejection {
 }
 
 /// Makes a draft of a campaign to those whose messages of `retried` failed for a reason that may have
-/// passed. Who that is, is found when it starts. Idempotent: while that campaign is not over, another
+/// passed. Who that is, is found when it starts; each keeps the variant that they had. Idempotent: while that campaign is not over, another
 /// call answers [`RetryRejection::AlreadyRetried`].
 ///
 /// # Errors
@@ -52,6 +53,9 @@ pub async fn retry_failed(ctx: &Ctx, retried: Retried) -> Result<Model, Error<Re
     if !is_over(parent.status) {
         return Err(Error::Rejected(RetryRejection::NotOver));
     }
+    let kept = variants::of_campaigns(reader, account_id, &[parent.id]).await?;
+    let content = &variants::copied(&kept, &parent.template);
+    let split_from = (!kept.is_empty()).then(|| parent.split_from.unwrap_or(parent.id));
     let row = &Model {
         parent_id: Some(parent.id),
         retries_unknown: retried.includes_unknown,
@@ -64,6 +68,7 @@ pub async fn retry_failed(ctx: &Ctx, retried: Retried) -> Result<Model, Error<Re
         condition: parent.condition,
         is_test: parent.is_test,
         rate_per_s: parent.rate_per_s,
+        split_from,
         link_domain_id: parent.link_domain_id,
         ..draft(account_id, ctx.ids.next(), ctx.clock.now())
     };
@@ -74,7 +79,7 @@ pub async fn retry_failed(ctx: &Ctx, retried: Retried) -> Result<Model, Error<Re
         .db
         .write(|tx| async move {
             Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(&*tx).await?;
-            Ok::<_, Error<RetryRejection>>(())
+            Ok::<_, Error<RetryRejection>>(variants::insert(&tx, row, content).await?)
         })
         .await;
     match inserted {

@@ -26,7 +26,9 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Shared};
 
-use super::campaigns::{CampaignLinkRows, CampaignRow, CampaignTotalRow, SegmentRow};
+use super::campaigns::{
+    CampaignLinkRows, CampaignRow, CampaignTotalRow, CampaignVariantRows, SegmentRow,
+};
 use super::contacts::{
     ContactByMac, ContactByNumber, ContactLists, ContactRow, ContactSuppressions, ContactTags,
     ContactValues, ListRow,
@@ -115,6 +117,7 @@ loaders! {
     campaigns: CampaignRow,
     campaign_totals: CampaignTotalRow,
     campaign_links: CampaignLinkRows,
+    campaign_variants: CampaignVariantRows,
     carriers: CarrierRow,
     contacts: ContactRow,
     contacts_by_mac: ContactByMac,

@@ -155,6 +155,7 @@ impl Batch {
                 message.campaign_id = Some(campaign_id);
                 message.contact_id = Some(to.contact_id);
                 message.place = to.place;
+                message.variant = to.variant;
             }
         }
         self
@@ -307,6 +308,7 @@ fn new_message(played: Played, journal: Journal, item: Checked, new: New) -> Mes
         campaign_id: None,
         contact_id: None,
         place: None,
+        variant: None,
     }
 }
 

@@ -55,6 +55,8 @@ pub struct To {
     pub contact_id: ContactId,
     /// Its place among the recipients, from 1, as short links name it; none without links.
     pub place: Option<i64>,
+    /// Which variant of the campaign's text it gets, from 1; none where there is one text.
+    pub variant: Option<i16>,
 }
 
 /// Messages of a campaign that can be written: ids are drawn, so that the transaction may run twice.

@@ -43,17 +43,18 @@ const MESSAGE_COLUMNS: &[BulkColumn] = &[
     BulkColumn::nullable("contact_id", BulkType::Uuid),
     BulkColumn::nullable("valid_until_ms", BulkType::BigInt),
     BulkColumn::nullable("place", BulkType::BigInt),
+    BulkColumn::nullable("variant", BulkType::SmallInt),
 ];
 
 const MESSAGE_INSERT: &str = "INSERT INTO message (account_id, id, class, status, version, \
     is_test, recipient, sender, sender_kind, text_id, encoding, national_language, parts, \
     client_reference, country, currency, purse, unit_price_nanos, price_micros, charged_micros, charged_version, \
     carrier_id, due_at_ms, expires_at_ms, attempt, parts_delivered, created_at_ms, topic, \
-    route_id, granted_package_id, campaign_id, contact_id, valid_until_ms, place) \
+    route_id, granted_package_id, campaign_id, contact_id, valid_until_ms, place, variant) \
     SELECT account_id, id, class, status, 1, is_test, recipient, sender, sender_kind, text_id, \
     encoding, national_language, parts, client_reference, country, currency, purse, unit_price_nanos, price_micros, \
     charged_micros, charged_version, carrier_id, due_at_ms, expires_at_ms, 0, 0, created_at_ms, topic, \
-    route_id, granted_package_id, campaign_id, contact_id, valid_until_ms, place \
+    route_id, granted_package_id, campaign_id, contact_id, valid_until_ms, place, variant \
     FROM rows";
 
 /// Inserts new messages, in one statement.
@@ -92,6 +93,7 @@ pub(super) async fn insert_messages(tx: &Tx, messages: &[Message]) -> Result<(),
             message.contact_id.map(|id| id.0).into(),
             message.valid_until_ms.map(|time| time.0).into(),
             message.place.into(),
+            message.variant.into(),
         ]);
     }
     rows.execute(tx, MESSAGE_INSERT, Vec::new()).await?;

@@ -1,14 +1,17 @@
-//! How many messages of each campaign stand where: folded from the log with the roll-ups, so a
-//! campaign's totals cost one row, whatever its size, and nothing while its messages are sent. Read
-//! by `crate::campaigns`.
+//! How many messages of each campaign stand where, and of each of its variants: folded from the log
+//! with the roll-ups, so a campaign's totals cost one row, whatever its size, and nothing while its
+//! messages are sent. Both are sums of the same changes, written in one transaction. Read by
+//! `crate::campaigns`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::AddAssign;
 
 use entity::enums::MessageStatus;
 use entity::ids::{AccountId, CampaignId};
 use sea_orm::DbErr;
 
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
+use sea_orm::sea_query::Value;
 
 /// The columns of counts, in the order of [`bucket`].
 const BUCKETS: [&str; 12] = [
@@ -71,12 +74,35 @@ impl CampaignChange {
     }
 }
 
-/// What a batch of events changes, by campaign.
-pub(super) type CampaignChanges = HashMap<(AccountId, CampaignId), CampaignChange>;
+impl AddAssign<&Self> for CampaignChange {
+    fn add_assign(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count += more;
+        }
+        self.parts += other.parts;
+        self.cost_micros += other.cost_micros;
+        self.opt_outs += other.opt_outs;
+        self.replies += other.replies;
+        self.clicks += other.clicks;
+        self.unique_clicks += other.unique_clicks;
+    }
+}
+
+/// Messages of a campaign that are told apart: those of one variant, or of a campaign without any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Portion {
+    pub(super) account_id: AccountId,
+    pub(super) campaign_id: CampaignId,
+    pub(super) variant: Option<i16>,
+}
+
+/// What a batch of events changes.
+pub(super) type CampaignChanges = HashMap<Portion, CampaignChange>;
 
 const COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("account_id", BulkType::Uuid),
     BulkColumn::new("campaign_id", BulkType::Uuid),
+    BulkColumn::new("ordinal", BulkType::SmallInt),
     BulkColumn::new(BUCKETS[0], BulkType::BigInt),
     BulkColumn::new(BUCKETS[1], BulkType::BigInt),
     BulkColumn::new(BUCKETS[2], BulkType::BigInt),
@@ -97,31 +123,85 @@ const COLUMNS: &[BulkColumn] = &[
     BulkColumn::new("unique_clicks", BulkType::BigInt),
 ];
 
-/// Adds changes to the totals, with the accounts' cursors locked: in one statement.
+/// The ordinal in a row about a whole campaign.
+const WHOLE: i16 = 0;
+
+fn row(
+    (account_id, campaign_id): (AccountId, CampaignId),
+    ordinal: i16,
+    change: &CampaignChange,
+) -> [Value; 21] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = change.counts.map(Into::into);
+    let (parts, cost) = (change.parts.into(), change.cost_micros.into());
+    let (out, reply) = (change.opt_outs.into(), change.replies.into());
+    let (click, first) = (change.clicks.into(), change.unique_clicks.into());
+    let (account, campaign) = (account_id.0.into(), campaign_id.0.into());
+    [
+        account,
+        campaign,
+        ordinal.into(),
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        i,
+        j,
+        k,
+        l,
+        parts,
+        cost,
+        out,
+        reply,
+        click,
+        first,
+    ]
+}
+
+/// The columns that are sums.
+fn sums() -> impl Iterator<Item = &'static str> {
+    COLUMNS.iter().skip(3).map(|column| column.name)
+}
+
+/// Adds changes to the totals of campaigns and of their variants, with the accounts' cursors locked:
+/// in two statements.
 pub(super) async fn write(tx: &Tx, changes: &CampaignChanges) -> Result<(), DbErr> {
-    let mut rows = Bulk::new(COLUMNS);
-    for ((account_id, campaign_id), change) in changes {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = change.counts.map(Into::into);
-        let (parts, cost) = (change.parts.into(), change.cost_micros.into());
-        let (out, reply) = (change.opt_outs.into(), change.replies.into());
-        let (click, first) = (change.clicks.into(), change.unique_clicks.into());
-        let (account, campaign) = (account_id.0.into(), campaign_id.0.into());
-        rows.push([
-            account, campaign, a, b, c, d, e, f, g, h, i, j, k, l, parts, cost, out, reply, click,
-            first,
-        ]);
+    let mut whole: BTreeMap<_, CampaignChange> = BTreeMap::new();
+    let mut variants = Bulk::new(COLUMNS);
+    for (portion, change) in changes {
+        let campaign = (portion.account_id, portion.campaign_id);
+        *whole.entry(campaign).or_default() += change;
+        if let Some(ordinal) = portion.variant {
+            variants.push(row(campaign, ordinal, change));
+        }
     }
-    let others = ["parts", "cost_micros", "opt_outs", "replies", "clicks", "unique_clicks"];
-    let sums: Vec<&str> = BUCKETS.into_iter().chain(others).collect();
-    let added: Vec<_> =
-        sums.iter().map(|sum| format!("{sum} = campaign_total.{sum} + excluded.{sum}")).collect();
+    let mut campaigns = Bulk::new(COLUMNS);
+    for (campaign, change) in &whole {
+        campaigns.push(row(*campaign, WHOLE, change));
+    }
+    let added = |table: &str, added: &str| {
+        let added: Vec<_> =
+            sums().map(|sum| format!("{sum} = {table}.{sum} + {added}.{sum}")).collect();
+        added.join(", ")
+    };
     let sql = format!(
         "INSERT INTO campaign_total (account_id, campaign_id, {sums}) \
          SELECT account_id, campaign_id, {sums} FROM rows WHERE true \
          ON CONFLICT (account_id, campaign_id) DO UPDATE SET {added}",
-        sums = sums.join(", "),
-        added = added.join(", "),
+        sums = sums().collect::<Vec<_>>().join(", "),
+        added = added("campaign_total", "excluded"),
     );
-    rows.execute(tx, &sql, Vec::new()).await?;
+    campaigns.execute(tx, &sql, Vec::new()).await?;
+    let sql = format!(
+        "UPDATE campaign_variant SET {added} FROM rows \
+         WHERE campaign_variant.account_id = rows.account_id \
+         AND campaign_variant.campaign_id = rows.campaign_id \
+         AND campaign_variant.ordinal = rows.ordinal",
+        added = added("campaign_variant", "rows"),
+    );
+    variants.execute(tx, &sql, Vec::new()).await?;
     Ok(())
 }

@@ -194,10 +194,7 @@ async fn tally(
     }
     for deed in &deeds {
         let facts = remembered(&deed.subject()).map(|known| &known.facts);
-        match facts.or_else(|| messages.get(&deed.subject())) {
-            Some(facts) => tally.engage(&facts.kind, deed),
-            None => tally.engage(&Arc::new(Kind::unknown(None)), deed),
-        }
+        tally.engage(facts.or_else(|| messages.get(&deed.subject())), deed);
     }
     Ok((tally, learned))
 }
@@ -331,7 +328,7 @@ async fn read_messages(
     let sql = "SELECT message.account_id, message.id, message.is_test, message.country, \
         message.carrier_id, message.route_id, message.sender, message.class, message.currency, \
         message.purse, message.parts, message.unit_price_nanos, message.price_micros, \
-        message.charged_micros, message.charged_version, message.campaign_id FROM rows CROSS JOIN message \
+        message.charged_micros, message.charged_version, message.campaign_id, message.variant FROM rows CROSS JOIN message \
         WHERE message.account_id = rows.account_id AND message.id = rows.id";
     let rows = rows.read(db, sql, Vec::new()).await?;
     let mut kinds = HashSet::new();
@@ -398,6 +395,7 @@ fn facts(row: &QueryResult, kinds: &mut HashSet<Arc<Kind>>) -> Result<Facts, DbE
         account_id: row.try_get("", "account_id")?,
         accepted_at: accepted_at(row.try_get("", "id")?),
         kind,
+        variant: row.try_get("", "variant")?,
         parts: row.try_get("", "parts")?,
         unit_price: row.try_get("", "unit_price_nanos")?,
         price: Micros(row.try_get("", "price_micros")?),

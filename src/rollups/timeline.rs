@@ -11,7 +11,7 @@ use entity::enums::{MessageStatus, Purse};
 use entity::ids::{AccountId, MessageId};
 use entity::time::UnixMillis;
 
-use super::campaigns::CampaignChanges;
+use super::campaigns::{CampaignChanges, Portion};
 use super::model::{Kind, Measure, Measures, Resolution};
 use crate::billing::parts_paid;
 use crate::types::money::Micros;
@@ -39,6 +39,8 @@ pub struct Facts {
     pub accepted_at: UnixMillis,
     /// What it is told apart by.
     pub kind: Arc<Kind>,
+    /// The variant of its campaign's text that it is.
+    pub variant: Option<i16>,
     /// On the air.
     pub parts: i16,
     /// Of a part.
@@ -54,6 +56,12 @@ pub struct Facts {
 impl Facts {
     fn is_free_of_charge(&self) -> bool {
         self.charged_version == Some(1)
+    }
+
+    /// With which messages of its campaign it counts, if it is of one.
+    fn portion(&self) -> Option<Portion> {
+        let (account_id, variant) = (self.account_id, self.variant);
+        self.kind.campaign_id.map(|campaign_id| Portion { account_id, campaign_id, variant })
     }
 }
 
@@ -132,8 +140,8 @@ impl Tally {
             let forgotten = (step.version > 1).then_some(MessageStatus::Held);
             let from = life.status.or(forgotten);
             let change = life.take(facts, step);
-            if let Some(campaign_id) = facts.kind.campaign_id {
-                let campaign = self.campaigns.entry((facts.account_id, campaign_id)).or_default();
+            if let Some(portion) = facts.portion() {
+                let campaign = self.campaigns.entry(portion).or_default();
                 campaign.moved(from, step.status);
                 if let Some((parts, cost)) = change.charged {
                     campaign.parts += i64::from(parts);
@@ -173,19 +181,21 @@ impl Tally {
         }
     }
 
-    /// Adds what people did: it counts when they did it, with the kind of the message that it answers.
-    pub(super) fn engage(&mut self, kind: &Arc<Kind>, deed: &Deed) {
+    /// Adds what people did: it counts when they did it, with the kind of the message that it
+    /// answers, if that is known.
+    pub(super) fn engage(&mut self, answered: Option<&Facts>, deed: &Deed) {
         let measure = match deed.what {
             Engagement::OptOut => Measure::OptOuts,
             Engagement::Reply => Measure::Replies,
             Engagement::Click | Engagement::FirstClick => Measure::Clicks,
         };
         let is_unique = i64::from(deed.what == Engagement::FirstClick);
-        let counts = &mut self.minute(deed.account_id, kind, deed.at, "").counts;
+        let kind = answered.map_or_else(|| Arc::new(Kind::unknown(None)), |it| it.kind.clone());
+        let counts = &mut self.minute(deed.account_id, &kind, deed.at, "").counts;
         counts.add(measure, 1);
         counts.add(Measure::UniqueClicks, is_unique);
-        let Some(campaign_id) = kind.campaign_id else { return };
-        let campaign = self.campaigns.entry((deed.account_id, campaign_id)).or_default();
+        let Some(portion) = answered.and_then(Facts::portion) else { return };
+        let campaign = self.campaigns.entry(portion).or_default();
         match deed.what {
             Engagement::OptOut => campaign.opt_outs += 1,
             Engagement::Reply => campaign.replies += 1,
@@ -341,6 +351,7 @@ pub(super) mod tests {
                 purse: Purse::Money,
                 campaign_id: None,
             }),
+            variant: None,
             parts: 2,
             unit_price: PartPrice::from_nanos(10_000_000).unwrap(),
             price: Micros(20_000),

@@ -6,6 +6,7 @@ mod preferences;
 mod retry;
 mod storms;
 mod stream;
+mod variants;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -90,7 +91,8 @@ impl World {
             sender: "Acme".to_owned(),
             class: MessageClass::Marketing,
             topic: None,
-            text: "Hi {{name|you}}".to_owned(),
+            text: Some("Hi {{name|you}}".to_owned()),
+            variants: None,
             audience: Audience { lists: vec![self.list], ..Audience::default() },
             send_at: None,
             send_at_local: None,

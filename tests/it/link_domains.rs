@@ -9,8 +9,8 @@ use entity::enums::{CampaignReason, CampaignStatus, LinkDomainStatus, Role};
 use entity::ids::LinkDomainId;
 use entity::link_domain::Model as LinkDomain;
 use heliograph::campaigns::{
-    self, CampaignChange, LifecycleRejection, NewCampaign, PreviewRejection, StartRejection,
-    WriteCampaignRejection,
+    self, CampaignChange, Examples, LifecycleRejection, NewCampaign, PreviewRejection,
+    StartRejection, WriteCampaignRejection,
 };
 use heliograph::ctx::Ctx;
 use heliograph::error::Error;
@@ -80,9 +80,10 @@ both_stores! {
         let link = "https://".len() + HOST.len() + 1 + TOKEN_CHARS;
         for (length, parts) in [(160, 1), (161, 2)] {
             let text = format!("{}{{{{link {SALE}}}}}", "x".repeat(length - link));
-            let new = NewCampaign { text, ..campaign(&world, domain.id) };
+            let new = NewCampaign { text: Some(text), ..campaign(&world, domain.id) };
             let made = campaigns::create(ctx, new).await.unwrap();
-            let told = campaigns::preview(ctx, &tables, made.id, 1).await.unwrap();
+            let one = Examples { count: 1, variant: None };
+            let told = campaigns::preview(ctx, &tables, made.id, &one).await.unwrap();
             assert_eq!((told.refused, told.parts), (0, 3 * parts));
             assert_eq!(told.examples[0].text.len(), length);
             campaigns::start(ctx, made.id).await.unwrap();
@@ -141,7 +142,8 @@ both_stores! {
         let is_why = |error| matches!(error, Error::Rejected(LifecycleRejection::Start(it)) if it == why);
         assert!(is_why(refused));
         let tables = Payer::tables(&house).await;
-        let refused = campaigns::preview(ctx, &tables, draft.id, 0).await.unwrap_err();
+        let one = Examples { count: 1, variant: None };
+        let refused = campaigns::preview(ctx, &tables, draft.id, &one).await.unwrap_err();
         assert!(matches!(refused, Error::Rejected(PreviewRejection::LinkDomainNotVerified)));
         house.hand.advance(std::time::Duration::from_secs(61));
         work(&house).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use heliograph::campaigns::{self, NewCampaign, WriteCampaignRejection};
+use heliograph::campaigns::{self, Examples, NewCampaign, WriteCampaignRejection};
 use heliograph::config::{NodeRole, Settings};
 use heliograph::error::Error;
 use heliograph::links::{Shortener, TOKEN_CHARS};
@@ -17,7 +17,7 @@ pub const HELP: &str = "http://help.example/";
 /// A campaign with a link to either.
 pub fn campaign(world: &World) -> NewCampaign {
     let text = format!("{{{{name|you}}}}: {{{{link {SALE}}}}} or {{{{link {HELP}}}}}");
-    NewCampaign { text, ..world.new_campaign() }
+    NewCampaign { text: Some(text), ..world.new_campaign() }
 }
 
 /// The texts of all messages, by contact; those of tests first.
@@ -148,11 +148,12 @@ both_stores! {
         let link = base.len() + 1 + TOKEN_CHARS;
         for (length, parts) in [(160, 1), (161, 2)] {
             let text = format!("{}{{{{link {SALE}}}}}", "x".repeat(length - link));
-            let new = NewCampaign { text, ..world.new_campaign() };
+            let new = NewCampaign { text: Some(text), ..world.new_campaign() };
             let made = campaigns::create(ctx, new).await.unwrap();
             let before = link_rows(&house).await;
             let tables = Payer::tables(&house).await;
-            let told = campaigns::preview(ctx, &tables, made.id, 1).await.unwrap();
+            let one = Examples { count: 1, variant: None };
+            let told = campaigns::preview(ctx, &tables, made.id, &one).await.unwrap();
             assert_eq!((told.refused, told.parts), (0, 3 * parts));
             assert_eq!(told.examples[0].text.len(), length);
             assert_eq!(link_rows(&house).await, before, "a preview makes nothing");
@@ -186,7 +187,8 @@ both_stores! {
     async fn only_addresses_of_the_web_can_be_linked_to(house: TestHouse) {
         let world = World::new(&house, 1).await;
         for url in ["javascript:alert(1)", "https://user@shop.example", "shop.example", ""] {
-            let new = NewCampaign { text: format!("{{{{link {url}}}}}"), ..world.new_campaign() };
+            let text = Some(format!("{{{{link {url}}}}}"));
+            let new = NewCampaign { text, ..world.new_campaign() };
             let refused = campaigns::create(&world.payer.ctx, new).await.unwrap_err();
             let is_fault = matches!(refused, Error::Rejected(WriteCampaignRejection::Text(_)));
             assert!(is_fault, "{url}: {refused:?}");

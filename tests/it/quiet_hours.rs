@@ -247,7 +247,8 @@ both_stores! {
         let new = campaigns::NewCampaign { rate_per_s: Some(2), ..world.new_campaign() };
         let campaign = campaigns::create(&ctx, new).await.unwrap();
         let tables = Payer::tables(&house).await;
-        let preview = campaigns::preview(&ctx, &tables, campaign.id, 1).await.unwrap();
+        let one = campaigns::Examples { count: 1, variant: None };
+        let preview = campaigns::preview(&ctx, &tables, campaign.id, &one).await.unwrap();
         assert_eq!((preview.waiting, preview.released), (5, Some((open, open.plus_ms(2_000)))));
         campaigns::start(&ctx, campaign.id).await.unwrap();
         for _ in 0..4 {

@@ -45,9 +45,9 @@ impl CampaignEngagement {
         shown(links.iter().map(|link| link.bot_clicks).sum()).map(Some)
     }
 
-    /// The addresses that its short links lead to, in alphabetical order, at most 20; none before
-    /// its first message. Counted at once, so ahead of `clicks` by a second at most. Null if it
-    /// cannot be read.
+    /// The addresses that its short links lead to, in alphabetical order, at most 20, with variants
+    /// at most 100; none before its first message. Counted at once, so ahead of `clicks` by a second
+    /// at most. Null if it cannot be read.
     async fn by_link(&self, context: &Context<'_>) -> Answer<Option<Vec<CampaignLink>>> {
         Ok(Some(self.links(context).await?.into_iter().map(CampaignLink).collect()))
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::ids::{CampaignId, SegmentId};
-use entity::{campaign, campaign_total, segment, short_link};
+use entity::{campaign, campaign_total, campaign_variant, segment, short_link};
 
 use crate::ctx::Ctx;
 use crate::error::Failed;
@@ -51,6 +51,36 @@ impl Key for CampaignTotalRow {
             found.into_iter().map(|row| (row.campaign_id, row)).collect();
         let read = |key: Self| (key, ReadTotals { total: totals.remove(&key.0), currency });
         Ok(keys.into_iter().map(read).collect())
+    }
+}
+
+/// The variants of a campaign's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CampaignVariantRows(pub CampaignId);
+
+/// What a [`CampaignVariantRows`] reads.
+#[derive(Clone, Debug)]
+pub struct ReadVariants {
+    /// The variants in their order.
+    pub rows: Vec<campaign_variant::Model>,
+    /// What the account is charged in.
+    pub currency: Currency,
+}
+
+impl Key for CampaignVariantRows {
+    type Value = ReadVariants;
+
+    async fn read(ctx: Ctx, keys: Vec<Self>) -> Answer<HashMap<Self, Self::Value>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let found = campaigns::variants(&ctx, &ids).await?;
+        let account_id = ctx.actor.account_id().ok_or(Failed::Unauthenticated)?;
+        let currency = billing::terms(&ctx, account_id).await?.currency;
+        let mut read: HashMap<Self, Self::Value> = HashMap::new();
+        for row in found {
+            let none = || ReadVariants { rows: Vec::new(), currency };
+            read.entry(Self(row.campaign_id)).or_insert_with(none).rows.push(row);
+        }
+        Ok(read)
     }
 }
 

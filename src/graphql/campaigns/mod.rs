@@ -8,6 +8,7 @@ mod preview;
 mod progress;
 mod refusals;
 mod totals;
+mod variants;
 
 use async_graphql::{Context, Enum, ID, Object};
 use entity::campaign::Model;
@@ -16,7 +17,9 @@ use entity::ids::CampaignId;
 
 pub use audience::{CampaignAudience, CampaignAudienceInput};
 pub use engagement::CampaignEngagement;
-pub use loaders::{CampaignLinkRows, CampaignRow, CampaignTotalRow, SegmentRow};
+pub use loaders::{
+    CampaignLinkRows, CampaignRow, CampaignTotalRow, CampaignVariantRows, SegmentRow,
+};
 pub use mutations::CampaignsMutation;
 pub use preview::{CampaignTestsMutation, PreviewCampaignError, SendCampaignTestError};
 pub use progress::CampaignsSubscription;
@@ -25,6 +28,7 @@ pub use refusals::{
     RetryFailedCampaignError, ScheduleCampaignError, StartCampaignError, UpdateCampaignError,
 };
 pub use totals::CampaignTotals;
+pub use variants::CampaignVariant;
 
 use super::call;
 use super::connection::{Connection, PageArguments, cost, wants_total_count};
@@ -120,9 +124,17 @@ impl Campaign {
     }
 
     /// The text with its merge fields, `{{key|fallback}}`, links, `{{link https://…}}`, and
-    /// `{{preferences}}` for the recipient's preference page.
+    /// `{{preferences}}` for the recipient's preference page; that of the first variant, if it has
+    /// variants.
     async fn text(&self) -> &str {
         &self.0.template
+    }
+
+    /// The texts of which each recipient gets one, 2 to 5 and so at most 5, with what became of their
+    /// messages; empty if there is one text. Null if they cannot be read.
+    #[graphql(complexity = "1 + 5 * child_complexity")]
+    async fn variants(&self, context: &Context<'_>) -> Answer<Option<Vec<CampaignVariant>>> {
+        CampaignVariant::of_campaign(context, self.0.id).await.map(Some)
     }
 
     /// Whom it is for. Null if it cannot be read.

@@ -8,7 +8,7 @@ use super::refusals::{
     RetryFailedCampaignError, ScheduleCampaignError, StartCampaignError, UpdateCampaignError,
 };
 use super::{Campaign, CampaignAudienceInput};
-use crate::campaigns::{self, CampaignChange, NewCampaign, SendTime};
+use crate::campaigns::{self, CampaignChange, NewCampaign, NewVariant, SendTime};
 use crate::graphql::call;
 use crate::graphql::errors::{Answer, value_or_rejection};
 use crate::graphql::ids::parse_id;
@@ -33,8 +33,11 @@ pub struct CreateCampaignInput {
     /// that attribute, or for the fallback, or for nothing. `{{link https://shop.example/sale}}`
     /// stands for a short link of the recipient's own that leads there; at most 20 of them.
     /// `{{preferences}}` stands for the address of the recipient's preference page. Each text as it
-    /// comes out has at most 10 parts.
-    pub text: String,
+    /// comes out has at most 10 parts. Either this or `variants`.
+    pub text: Option<String>,
+    /// Texts of which each recipient gets one, to find out which does best: 2 to 5, in place of
+    /// `text`. Who gets which is drawn for each contact by the weights, and stays so in a retry.
+    pub variants: Option<Vec<CampaignVariantInput>>,
     /// Whom it is for.
     pub audience: CampaignAudienceInput,
     /// When it starts by itself, at most a year ahead; absent or null: it stays a draft until it is
@@ -53,6 +56,28 @@ pub struct CreateCampaignInput {
     pub link_domain_id: Option<ID>,
 }
 
+/// A text that some of a campaign's recipients get.
+#[derive(InputObject, Debug)]
+pub struct CampaignVariantInput {
+    /// Its name, 1 to 50 characters, once in the campaign.
+    pub name: String,
+    /// The text, as of `createCampaign`.
+    pub text: String,
+    /// 1 to 100: its share of the recipients is its weight by the sum of all. Default 1.
+    pub weight: Option<i32>,
+}
+
+impl From<CampaignVariantInput> for NewVariant {
+    fn from(input: CampaignVariantInput) -> Self {
+        Self { name: input.name, text: input.text, weight: input.weight.unwrap_or(1) }
+    }
+}
+
+/// As the domain has them.
+fn new_variants(input: Option<Vec<CampaignVariantInput>>) -> Option<Vec<NewVariant>> {
+    input.map(|variants| variants.into_iter().map(Into::into).collect())
+}
+
 /// What `updateCampaign` takes. What is absent stays.
 #[derive(InputObject, Debug)]
 pub struct UpdateCampaignInput {
@@ -68,8 +93,11 @@ pub struct UpdateCampaignInput {
     pub class: Option<MessageClass>,
     /// Another topic; null: none.
     pub topic: MaybeUndefined<String>,
-    /// Another text.
+    /// Another text, in place of its text or of its variants.
     pub text: Option<String>,
+    /// Other variants, all 2 to 5, in place of its text or of its variants. Of a campaign that
+    /// retries another one only their texts may change.
+    pub variants: Option<Vec<CampaignVariantInput>>,
     /// Another audience, whole.
     pub audience: Option<CampaignAudienceInput>,
     /// Another rate; null: none.
@@ -209,6 +237,7 @@ impl CampaignsMutation {
             class: input.class.map_or(enums::MessageClass::Marketing, Into::into),
             topic: input.topic,
             text: input.text,
+            variants: new_variants(input.variants),
             audience: input.audience.parse()?,
             send_at: input.send_at.map(|time| time.0),
             send_at_local: input.send_at_local,
@@ -232,6 +261,7 @@ impl CampaignsMutation {
             class: input.class.map(Into::into),
             topic: changed(input.topic),
             text: input.text,
+            variants: new_variants(input.variants),
             audience: input.audience.map(CampaignAudienceInput::parse).transpose()?,
             rate_per_s: changed(input.rate_per_s),
             link_domain_id: match changed(input.link_domain_id) {

@@ -4,7 +4,8 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObjec
 use entity::ids::ContactId;
 
 use crate::campaigns::{
-    self, CampaignTest, CampaignTestRejection, EXAMPLES_MAX, Example, Preview, PreviewRejection,
+    self, CampaignTest, CampaignTestRejection, EXAMPLES_MAX, Example, Examples, Preview,
+    PreviewRejection, VariantPreview,
 };
 use crate::error::Failed;
 use crate::graphql::call;
@@ -29,6 +30,9 @@ pub struct PreviewCampaignInput {
     pub campaign_id: ID,
     /// How many messages are shown as contacts would get them, 0 to 10. Default 3.
     pub examples: Option<i32>,
+    /// Show only messages of the variant of this name; absent or null: of all. What it would take is
+    /// always that of the whole campaign.
+    pub variant: Option<String>,
 }
 
 /// What `previewCampaign` answers.
@@ -53,6 +57,8 @@ user_error! {
         AccountSuspended,
         /// A list or segment of the audience is gone.
         AudienceGone,
+        /// The campaign has no variant of this name.
+        VariantNotFound,
         /// The domain of its links is not verified, or not any more.
         LinkDomainNotVerified,
     }
@@ -85,8 +91,38 @@ pub struct CampaignPreview {
     last_release_at: Option<DateTime>,
     /// For how many contacts messages were made.
     sample_size: i32,
+    /// What of it falls to each variant, in their order, at most 5; empty where there is one text.
+    variants: Vec<CampaignVariantPreview>,
     /// Some messages, as contacts would get them; at most 10.
     examples: Vec<CampaignExample>,
+}
+
+/// What of a campaign would fall to a variant, by the split that it will have.
+#[derive(SimpleObject)]
+pub struct CampaignVariantPreview {
+    /// The variant's name.
+    name: String,
+    /// Contacts to whom it falls, without those whom an objection or suppression keeps from it; of
+    /// large audiences reckoned like `parts`.
+    recipients: i32,
+    /// Of these, to whom no message can be made.
+    refused: i32,
+    /// Parts of all its messages together.
+    parts: f64,
+    /// What all its messages cost together.
+    cost: Money,
+}
+
+impl CampaignVariantPreview {
+    fn new(preview: VariantPreview, currency: Currency) -> Answer<Self> {
+        Ok(Self {
+            name: preview.name,
+            recipients: shown(preview.recipients)?,
+            refused: shown(preview.refused)?,
+            parts: preview.parts as f64,
+            cost: Money::new(preview.cost, currency),
+        })
+    }
 }
 
 /// A message of a campaign as a contact would get it.
@@ -95,6 +131,8 @@ pub struct CampaignPreview {
 pub struct CampaignExample {
     #[graphql(skip)]
     contact_id: ContactId,
+    /// The name of the variant that the contact gets; null where there is one text.
+    variant: Option<String>,
     /// What it says.
     text: String,
     /// Into how many parts it would be cut; null if it cannot be sent.
@@ -126,7 +164,15 @@ impl CampaignExample {
             }
             Err(error) => (None, None, Some(item_error(index, error))),
         };
-        Self { contact_id: example.contact_id, text: example.text, parts, price, release_at, error }
+        Self {
+            contact_id: example.contact_id,
+            variant: example.variant,
+            text: example.text,
+            parts,
+            price,
+            release_at,
+            error,
+        }
     }
 }
 
@@ -134,6 +180,8 @@ impl CampaignPreview {
     fn new(preview: Preview) -> Answer<Self> {
         let currency = preview.currency;
         let examples = preview.examples.into_iter().enumerate();
+        let variants = preview.variants.into_iter();
+        let variants = variants.map(|it| CampaignVariantPreview::new(it, currency));
         Ok(Self {
             recipients: shown(preview.recipients)?,
             suppressed: shown(preview.suppressed)?,
@@ -146,6 +194,7 @@ impl CampaignPreview {
             first_release_at: preview.released.map(|(first, _)| first.into()),
             last_release_at: preview.released.map(|(_, last)| last.into()),
             sample_size: shown(preview.sample)?,
+            variants: variants.collect::<Answer<_>>()?,
             examples: examples
                 .map(|(index, example)| CampaignExample::new(index, example, currency))
                 .collect(),
@@ -159,13 +208,14 @@ fn shown(count: u64) -> Answer<i32> {
 
 fn preview_error(rejection: PreviewRejection) -> PreviewCampaignError {
     use PreviewCampaignErrorCode as Code;
-    let code = match rejection {
-        PreviewRejection::NotFound => Code::CampaignNotFound,
-        PreviewRejection::AccountSuspended => Code::AccountSuspended,
-        PreviewRejection::Audience(_) => Code::AudienceGone,
-        PreviewRejection::LinkDomainNotVerified => Code::LinkDomainNotVerified,
+    let (code, path) = match rejection {
+        PreviewRejection::NotFound => (Code::CampaignNotFound, "campaignId"),
+        PreviewRejection::AccountSuspended => (Code::AccountSuspended, "campaignId"),
+        PreviewRejection::VariantNotFound => (Code::VariantNotFound, "variant"),
+        PreviewRejection::Audience(_) => (Code::AudienceGone, "campaignId"),
+        PreviewRejection::LinkDomainNotVerified => (Code::LinkDomainNotVerified, "campaignId"),
     };
-    PreviewCampaignError::new(code, &["campaignId"], rejection)
+    PreviewCampaignError::new(code, &[path], rejection)
 }
 
 /// What `sendCampaignTest` takes.
@@ -179,6 +229,8 @@ pub struct SendCampaignTestInput {
     pub to: Vec<String>,
     /// With the values of this contact, `cont_…`; absent or null: with the fallbacks.
     pub contact_id: Option<ID>,
+    /// The name of the variant to be sent; absent or null: the first, or the campaign's one text.
+    pub variant: Option<String>,
 }
 
 /// What `sendCampaignTest` answers.
@@ -213,6 +265,8 @@ user_error! {
         IdempotencyKeyReused,
         /// The account is suspended: it may read, not send.
         AccountSuspended,
+        /// The campaign has no variant of this name.
+        VariantNotFound,
         /// The domain of its links is not verified, or not any more.
         LinkDomainNotVerified,
     }
@@ -224,6 +278,7 @@ fn test_error(rejection: CampaignTestRejection) -> SendCampaignTestError {
         CampaignTestRejection::NotFound => (Code::CampaignNotFound, &["campaignId"]),
         CampaignTestRejection::Over => (Code::CampaignOver, &["campaignId"]),
         CampaignTestRejection::ContactNotFound => (Code::ContactNotFound, &["contactId"]),
+        CampaignTestRejection::VariantNotFound => (Code::VariantNotFound, &["variant"]),
         CampaignTestRejection::LinkDomainNotVerified => {
             (Code::LinkDomainNotVerified, &["campaignId"])
         }
@@ -269,7 +324,8 @@ impl CampaignTestsMutation {
             return Ok(PreviewCampaignPayload { preview: None, user_errors: vec![error] });
         };
         let tables = tables(context).await?;
-        let outcome = campaigns::preview(ctx, &tables, id, wanted).await;
+        let wanted = Examples { count: wanted, variant: input.variant };
+        let outcome = campaigns::preview(ctx, &tables, id, &wanted).await;
         Ok(match value_or_rejection(outcome)? {
             Ok(preview) => PreviewCampaignPayload {
                 preview: Some(CampaignPreview::new(preview)?),
@@ -298,6 +354,7 @@ impl CampaignTestsMutation {
             idempotency_key: input.idempotency_key,
             to: input.to,
             contact_id: input.contact_id.map(|id| parse_id(&id)).transpose()?,
+            variant: input.variant,
         };
         let outcome = campaigns::send_test(ctx, &tables, id, test).await;
         Ok(match value_or_rejection(outcome)? {

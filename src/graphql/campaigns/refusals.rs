@@ -3,7 +3,8 @@
 use entity::enums::CampaignStatus;
 
 use crate::campaigns::{
-    LifecycleRejection, RetryRejection, StartRejection, WriteCampaignRejection as Write,
+    LifecycleRejection, RetryRejection, StartRejection, VariantFault,
+    WriteCampaignRejection as Write,
 };
 use crate::graphql::errors::user_error;
 
@@ -39,6 +40,18 @@ user_error! {
         TwoTimes,
         /// As many campaigns are scheduled, run or are paused as may: 100.
         TooManyActiveCampaigns,
+        /// There is neither a text nor variants.
+        TextRequired,
+        /// Both a text and variants are given.
+        TextAndVariants,
+        /// There are fewer than 2 variants, or more than 5.
+        InvalidVariantCount,
+        /// The name of a variant is empty, longer than 50 characters, or has control characters.
+        InvalidVariantName,
+        /// Two variants have the same name.
+        DuplicateVariantName,
+        /// The weight of a variant is not from 1 to 100.
+        InvalidVariantWeight,
         /// There is no such domain, or it is not verified.
         LinkDomainNotVerified,
         /// `{{preferences}}` stands in the text, and the operator has set no public address.
@@ -46,14 +59,41 @@ user_error! {
     }
 }
 
+/// Declares what is answered to a fault of a variant: a code, and the field of the variant.
+macro_rules! variant_code {
+    ($code:ident, $fault:expr) => {
+        match $fault {
+            VariantFault::InvalidName => ($code::InvalidVariantName, &["name"] as &[&str]),
+            VariantFault::DuplicateName => ($code::DuplicateVariantName, &["name"]),
+            VariantFault::InvalidWeight => ($code::InvalidVariantWeight, &["weight"]),
+            VariantFault::Text(_) => ($code::InvalidText, &["text"]),
+            VariantFault::UnknownAttribute => ($code::UnknownAttribute, &["text"]),
+            VariantFault::NoPreferencePages => ($code::PreferencesUnavailable, &["text"]),
+        }
+    };
+}
+
+/// Where in the input a refusal is, with the variant's place before the field of a variant.
+fn placed(rejection: Write, path: &[&str]) -> Vec<String> {
+    let variant = match rejection {
+        Write::Variant { index, .. } => vec!["variants".to_owned(), index.to_string()],
+        _ => Vec::new(),
+    };
+    variant.into_iter().chain(path.iter().map(|field| (*field).to_owned())).collect()
+}
+
 impl From<Write> for CreateCampaignError {
     fn from(rejection: Write) -> Self {
         use CreateCampaignErrorCode as Code;
         let (code, path): (_, &[&str]) = match rejection {
-            // A campaign that is being made is not looked for.
+            // A campaign that is being made is not looked for, and retries nothing.
             Write::InvalidName | Write::NotFound | Write::VersionConflict | Write::NotEditable => {
                 (Code::InvalidName, &["name"])
             }
+            Write::NoText => (Code::TextRequired, &["text"]),
+            Write::TextAndVariants => (Code::TextAndVariants, &["variants"]),
+            Write::VariantCount | Write::SplitOfRetry => (Code::InvalidVariantCount, &["variants"]),
+            Write::Variant { fault, .. } => variant_code!(Code, fault),
             Write::InvalidSender => (Code::InvalidSender, &["sender"]),
             Write::InvalidClass => (Code::InvalidClass, &["class"]),
             Write::InvalidTopic => (Code::InvalidTopic, &["topic"]),
@@ -69,7 +109,9 @@ impl From<Write> for CreateCampaignError {
             Write::LinkDomainNotVerified => (Code::LinkDomainNotVerified, &["linkDomainId"]),
             Write::NoPreferencePages => (Code::PreferencesUnavailable, &["text"]),
         };
-        Self::new(code, path, rejection)
+        let path = placed(rejection, path);
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        Self::new(code, &path, rejection)
     }
 }
 
@@ -101,6 +143,19 @@ user_error! {
         InvalidAudience,
         /// The rate is not from 1 to 100,000.
         InvalidRate,
+        /// Both a text and variants are given.
+        TextAndVariants,
+        /// There are fewer than 2 variants, or more than 5.
+        InvalidVariantCount,
+        /// The name of a variant is empty, longer than 50 characters, or has control characters.
+        InvalidVariantName,
+        /// Two variants have the same name.
+        DuplicateVariantName,
+        /// The weight of a variant is not from 1 to 100.
+        InvalidVariantWeight,
+        /// It retries another campaign, whose variants' names and weights it keeps: only their texts
+        /// can be changed.
+        VariantsOfRetry,
         /// There is no such domain, or it is not verified.
         LinkDomainNotVerified,
         /// `{{preferences}}` stands in the text, and the operator has set no public address.
@@ -118,7 +173,12 @@ impl From<Write> for UpdateCampaignError {
             | Write::SendAtTooFar
             | Write::InvalidSendAtLocal
             | Write::TwoTimes
+            | Write::NoText
             | Write::TooManyActive => (Code::CampaignNotFound, &["campaignId"]),
+            Write::TextAndVariants => (Code::TextAndVariants, &["variants"]),
+            Write::VariantCount => (Code::InvalidVariantCount, &["variants"]),
+            Write::SplitOfRetry => (Code::VariantsOfRetry, &["variants"]),
+            Write::Variant { fault, .. } => variant_code!(Code, fault),
             Write::VersionConflict => (Code::VersionConflict, &["version"]),
             Write::NotEditable => (Code::NotEditable, &["campaignId"]),
             Write::InvalidName => (Code::InvalidName, &["name"]),
@@ -132,7 +192,9 @@ impl From<Write> for UpdateCampaignError {
             Write::LinkDomainNotVerified => (Code::LinkDomainNotVerified, &["linkDomainId"]),
             Write::NoPreferencePages => (Code::PreferencesUnavailable, &["text"]),
         };
-        Self::new(code, path, rejection)
+        let path = placed(rejection, path);
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        Self::new(code, &path, rejection)
     }
 }
 

@@ -12,7 +12,7 @@ use super::enums::{Encoding, MessageClass, MessagePartState, MessageStatus, Nati
 use super::events::MessageStatusChanged;
 use crate::carriers::errors::{codes, describe};
 use crate::error::Failed;
-use crate::graphql::campaigns::Campaign;
+use crate::graphql::campaigns::{Campaign, CampaignVariant};
 use crate::graphql::contacts::{Contact, ContactByNumber};
 use crate::graphql::errors::Answer;
 use crate::graphql::ids::show_id;
@@ -238,6 +238,16 @@ impl Message {
             Some(id) => Campaign::load(context, id).await,
             None => Ok(None),
         }
+    }
+
+    /// Which variant of its campaign's text it is; null if there is one text, or it is of no campaign.
+    async fn campaign_variant(&self, context: &Context<'_>) -> Answer<Option<CampaignVariant>> {
+        let row = self.row(context).await?;
+        let (Some(campaign_id), Some(ordinal)) = (row.campaign_id, row.variant) else {
+            return Ok(None);
+        };
+        let variants = CampaignVariant::of_campaign(context, campaign_id).await?;
+        Ok(variants.into_iter().find(|variant| variant.ordinal() == ordinal))
     }
 
     /// The contact that it was sent to: the one that a campaign wrote to, else the account's contact

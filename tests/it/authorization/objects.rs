@@ -15,7 +15,7 @@ use heliograph::billing::plans::{self, NewPlan};
 use heliograph::billing::rate_cards::{self, NewRateCard};
 use heliograph::billing::vouchers::{self, NewVouchers};
 use heliograph::billing::{self, CreditChange, EntriesOf, Whose};
-use heliograph::campaigns::{self, NewCampaign};
+use heliograph::campaigns::{self, NewCampaign, NewVariant};
 use heliograph::carriers::registry::{self, NewCarrier, SmppSettings};
 use heliograph::contacts::consent::{self, ConsentFilter};
 use heliograph::contacts::exports::{self, NewExport};
@@ -350,12 +350,18 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 11] {
     };
     let import = imports::begin_import(ctx, None, options).await.unwrap().import;
     let export = exports::create_export(ctx, NewExport::default()).await.unwrap();
+    let variant = |name: &str| {
+        let text = "Lamps {{city|here}}".to_owned();
+        NewVariant { name: name.to_owned(), text, weight: 1 }
+    };
+    let variants = ["A", "B"].map(variant).to_vec();
     let new = NewCampaign {
         name: "Spring".to_owned(),
         sender: SENDER.to_owned(),
         class: MessageClass::Marketing,
         topic: None,
-        text: "Lamps {{city|here}}".to_owned(),
+        text: None,
+        variants: Some(variants),
         // Nobody is in it, so it cannot start.
         audience: Audience { segments: vec![segment.id], ..Audience::default() },
         send_at: None,

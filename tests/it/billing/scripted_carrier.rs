@@ -61,9 +61,18 @@ impl Hand {
 
     /// Reports that a submission was delivered.
     pub fn delivered(&self, submission: &Submission) {
+        self.report(submission, "never-heard-of".to_owned(), ReceiptState::Delivered);
+    }
+
+    /// Reports what became of a submission of one part that [`takes_all`] took.
+    pub fn came_to(&self, submission: &Submission, state: ReceiptState) {
+        self.report(submission, format!("{}-0", submission.message_id), state);
+    }
+
+    fn report(&self, submission: &Submission, carrier_message_id: String, state: ReceiptState) {
         let receipt = Receipt {
-            carrier_message_id: "never-heard-of".to_owned(),
-            state: ReceiptState::Delivered,
+            carrier_message_id,
+            state,
             error: None,
             done_at: None,
             reference: Some(submission.reference),

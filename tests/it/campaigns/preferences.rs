@@ -1,7 +1,7 @@
 //! The recipient's own preference page in a campaign's text.
 
 use heliograph::campaigns::{
-    self, CampaignTest, NewCampaign, TemplateFault, WriteCampaignRejection,
+    self, CampaignTest, Examples, NewCampaign, TemplateFault, WriteCampaignRejection,
 };
 use heliograph::config::{NodeRole, Settings};
 use heliograph::contacts::{self, CreateAttributeRejection, NewAttribute, preference_links};
@@ -40,7 +40,7 @@ both_stores! {
         let world = World::new(&house, 2).await;
         let ctx = &world.payer.ctx;
         let text = "{{name}}, stop: {{preferences}}".to_owned();
-        let new = NewCampaign { text, ..world.new_campaign() };
+        let new = NewCampaign { text: Some(text), ..world.new_campaign() };
         let made = campaigns::create(ctx, new).await.unwrap();
         campaigns::start(ctx, made.id).await.unwrap();
         work(&house).await;
@@ -70,9 +70,10 @@ both_stores! {
         let page = page_of(&world, &house, &number(0)).len();
         for (length, parts) in [(160, 1), (161, 2)] {
             let text = format!("{}{{{{preferences}}}}", "x".repeat(length - page));
-            let new = NewCampaign { text, ..world.new_campaign() };
+            let new = NewCampaign { text: Some(text), ..world.new_campaign() };
             let made = campaigns::create(ctx, new).await.unwrap();
-            let told = campaigns::preview(ctx, &tables, made.id, 1).await.unwrap();
+            let one = Examples { count: 1, variant: None };
+            let told = campaigns::preview(ctx, &tables, made.id, &one).await.unwrap();
             assert_eq!((told.refused, told.parts), (0, 3 * parts));
             let shown = &told.examples[0].text;
             assert_eq!(shown.len(), length);
@@ -90,7 +91,7 @@ both_stores! {
         let world = World::new(&house, 1).await;
         let ctx = &world.payer.ctx;
         let text = "{{name}} {{preferences}}".to_owned();
-        let new = NewCampaign { text, ..world.new_campaign() };
+        let new = NewCampaign { text: Some(text), ..world.new_campaign() };
         let made = campaigns::create(ctx, new).await.unwrap();
         let tables = Payer::tables(&house).await;
         let test = CampaignTest {
@@ -98,6 +99,7 @@ both_stores! {
             // As people write it in the account's region, and what is no number.
             to: vec!["0151 23456789".to_owned(), "nobody".to_owned()],
             contact_id: Some(world.contacts[0]),
+            variant: None,
         };
         let sent = campaigns::send_test(ctx, &tables, made.id, test).await.unwrap();
         let accepted: Vec<bool> = sent.results.iter().map(Result::is_ok).collect();
@@ -109,14 +111,14 @@ both_stores! {
     async fn without_a_public_address_there_is_no_page_to_name(house: TestHouse) {
         let world = World::new(&house, 1).await;
         let ctx = &world.payer.ctx;
-        let new = || NewCampaign { text: "{{preferences}}".to_owned(), ..world.new_campaign() };
+        let new = || NewCampaign { text: Some("{{preferences}}".to_owned()), ..world.new_campaign() };
         let why = refused(campaigns::create(ctx, new()).await);
         assert_eq!(why, WriteCampaignRejection::NoPreferencePages);
         let draft = world.create().await;
-        let change = campaigns::CampaignChange { text: Some(new().text), ..Default::default() };
+        let change = campaigns::CampaignChange { text: new().text, ..Default::default() };
         let why = refused(campaigns::update(ctx, draft.id, draft.version, change).await);
         assert_eq!(why, WriteCampaignRejection::NoPreferencePages);
-        let fallback = NewCampaign { text: "{{preferences|none}}".to_owned(), ..new() };
+        let fallback = NewCampaign { text: Some("{{preferences|none}}".to_owned()), ..new() };
         let why = refused(campaigns::create(ctx, fallback).await);
         assert_eq!(why, WriteCampaignRejection::Text(TemplateFault::PreferencesFallback));
     }
@@ -141,7 +143,7 @@ both_stores! {
         let sql = "UPDATE contact_attribute SET key = 'preferences' WHERE id = $1";
         house.execute(sql, [made.id.0.into()]).await;
         let text = "{{name}} {{preferences}}".to_owned();
-        let new = NewCampaign { text, ..world.new_campaign() };
+        let new = NewCampaign { text: Some(text), ..world.new_campaign() };
         let campaign = campaigns::create(ctx, new).await.unwrap();
         campaigns::start(ctx, campaign.id).await.unwrap();
         work(&house).await;

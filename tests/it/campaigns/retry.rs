@@ -72,7 +72,7 @@ both_stores! {
         use campaigns::WriteCampaignRejection::AudienceOfRetry;
         assert!(matches!(changed, Error::Rejected(AudienceOfRetry)), "{changed:?}");
         let tables = crate::billing::Payer::tables(&house).await;
-        let preview = campaigns::preview(ctx, &tables, child.id, 0).await.unwrap();
+        let preview = campaigns::preview(ctx, &tables, child.id, &Default::default()).await.unwrap();
         assert_eq!((preview.recipients, preview.suppressed), (2, 0));
         // Who has objected since gets nothing.
         opt_out_of(&world, &number(2)).await;

@@ -160,6 +160,7 @@ impl Told {
             contact_id: None,
             valid_until_ms: None,
             place: None,
+            variant: None,
         }
     }
 

@@ -112,6 +112,7 @@ const OF_ACCOUNT: &[&str] = &[
      NULL, NULL)",
     "INSERT INTO campaign_recipient VALUES ('{a}', '{a}', '{a}', NULL)",
     "INSERT INTO campaign_total VALUES ('{a}', '{a}', 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+    "INSERT INTO campaign_variant VALUES ('{a}', '{a}', 1, 'A', 'x', 1)",
     "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
     "INSERT INTO short_link VALUES ('{a}', {number}, '{a}', 'https://a.example', 0)",
     "INSERT INTO link_domain VALUES ('{a}', '{a}', 'go{number}.example', 1, 0, 0, NULL)",
