@@ -321,7 +321,7 @@ impl App {
             jwks: edge::jwks(identity),
             webhooks: Some(Arc::new(edge::PaymentWebhooks(inbox))),
             preferences: Some(Arc::new(preferences::Pages(Arc::clone(&platform)))),
-            short_links: Some(Arc::new(short_links::Followed(links))),
+            short_links: Some(Arc::new(short_links::LinksOfMessages(links))),
             transfers: Some(Arc::new(transfers::ContactFiles(Arc::clone(&platform)))),
             limiter: Limiter::new(platform.clock.clone(), &settings),
             settings,

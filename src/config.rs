@@ -414,7 +414,7 @@ impl Settings {
         if let Err(fault) = crate::mail::Mailer::new(&self.mail) {
             faults.push(fault);
         }
-        faults.extend(self.links.fault());
+        faults.extend(self.links.faults());
         if self.server.roles.is_empty() {
             faults.push("server.roles is empty: name api, worker or both".to_owned());
         }

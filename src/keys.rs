@@ -61,6 +61,8 @@ pub enum Purpose {
     PreferenceNumber,
     /// The key that enciphers short links.
     ShortLink,
+    /// The proof that an account owns a host.
+    LinkDomain,
     /// The hash by which an installation knows its master key again.
     Installation,
     /// The keys that split the recipients of campaigns among variants.
@@ -89,6 +91,7 @@ impl Purpose {
             Self::PreferenceLink => b"heliograph/v1/preference-link",
             Self::PreferenceNumber => b"heliograph/v1/preference-number",
             Self::ShortLink => b"heliograph/v1/short-link",
+            Self::LinkDomain => b"heliograph/v1/link-domain",
             Self::Installation => b"heliograph/v1/installation",
             Self::CampaignSplit => b"heliograph/v1/campaign-split",
         }

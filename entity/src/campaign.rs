@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::enums::{CampaignReason, CampaignStatus, MessageClass};
-use crate::ids::{AccountId, CampaignId, ContactId};
+use crate::ids::{AccountId, CampaignId, ContactId, LinkDomainId};
 use crate::time::UnixMillis;
 
 /// A campaign, and how far its messages have been made.
@@ -89,6 +89,8 @@ pub struct Model {
     pub retries_unknown: bool,
     /// The campaign whose split of contacts among variants it keeps; none: its own.
     pub split_from: Option<CampaignId>,
+    /// The account's domain that its short links begin with; none: the installation's.
+    pub link_domain_id: Option<LinkDomainId>,
 }
 
 /// Relations are loaded by key, never joined through SeaORM.

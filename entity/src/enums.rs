@@ -49,7 +49,7 @@ pub use contacts::{
     AttributeKind, AutoReplyState, ConsentKind, ConsentSource, ImportFailure, ImportPartKind,
     ImportStatus, KeywordAction, KeywordLanguage, SuppressionReason, SuppressionScope,
 };
-pub use links::{AgentFamily, ClickKind};
+pub use links::{AgentFamily, ClickKind, LinkDomainStatus};
 
 stored_enum! {
     /// Whether an account is a customer's or the operator's own.

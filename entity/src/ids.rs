@@ -174,6 +174,8 @@ ids! {
     CampaignId = "camp";
     /// A click on a short link.
     LinkClickId = "click";
+    /// A host of an account's own, for its short links.
+    LinkDomainId = "ldom";
     /// A payment.
     PaymentId = "pay";
     /// A kept means of payment.

@@ -50,6 +50,7 @@ pub mod ledger_book;
 pub mod ledger_entry;
 pub mod ledger_transfer;
 pub mod link_click;
+pub mod link_domain;
 pub mod list_member;
 pub mod login_throttle;
 pub mod mail;

@@ -24,6 +24,7 @@ mod m20261122_000018_count_engagement;
 mod m20261122_000020_create_short_links;
 mod m20261122_000021_create_link_clicks;
 mod m20261122_000022_create_campaign_variants;
+mod m20261122_000023_create_link_domains;
 
 /// The list that `heliograph migrate up` and the start of the program run.
 pub struct Migrator;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000020_create_short_links::Migration),
             Box::new(m20261122_000021_create_link_clicks::Migration),
             Box::new(m20261122_000022_create_campaign_variants::Migration),
+            Box::new(m20261122_000023_create_link_domains::Migration),
         ]
     }
 }

@@ -71,6 +71,10 @@ pub enum Action {
     ReadCampaigns,
     /// Make, change, start, pause and cancel campaigns.
     ManageCampaigns,
+    /// Read the account's own domains for short links.
+    ReadLinkDomains,
+    /// Add, verify and delete them.
+    ManageLinkDomains,
 }
 
 /// What an API key may do.
@@ -191,6 +195,8 @@ impl Action {
         Self::ManageConsent,
         Self::ReadCampaigns,
         Self::ManageCampaigns,
+        Self::ReadLinkDomains,
+        Self::ManageLinkDomains,
     ];
 
     /// Whether `subject` may do this.
@@ -211,9 +217,11 @@ impl Action {
     const fn roles(self) -> &'static [Role] {
         use Role::{Admin, Billing, Developer, Owner, Support, Viewer};
         match self {
-            Self::ReadMessages | Self::ReadCampaigns | Self::ReadSenders | Self::ReadAccount => {
-                &[Owner, Admin, Developer, Billing, Support, Viewer]
-            }
+            Self::ReadMessages
+            | Self::ReadCampaigns
+            | Self::ReadSenders
+            | Self::ReadLinkDomains
+            | Self::ReadAccount => &[Owner, Admin, Developer, Billing, Support, Viewer],
             Self::ManageOwnSessions => &[Owner, Admin, Developer, Billing, Support, Viewer],
             Self::ReadMessageText => &[Owner, Admin, Developer, Support],
             Self::SendMessages | Self::CancelMessages => &[Owner, Admin, Developer],
@@ -222,7 +230,9 @@ impl Action {
             }
             Self::ManageAccount => &[Owner, Admin],
             Self::ReadContacts | Self::ManageConsent => &[Owner, Admin, Developer, Support],
-            Self::ManageContacts | Self::ManageCampaigns => &[Owner, Admin, Developer],
+            Self::ManageContacts | Self::ManageCampaigns | Self::ManageLinkDomains => {
+                &[Owner, Admin, Developer]
+            }
             Self::ReadBilling => &[Owner, Admin, Developer, Billing],
             Self::Pay | Self::ManageBillingProfile => &[Owner, Admin, Billing],
             Self::CreateAccounts
@@ -280,8 +290,10 @@ impl Action {
             Self::ReadContacts | Self::ManageContacts | Self::ManageConsent => {
                 &[Scope::ContactsManage]
             }
-            Self::ReadCampaigns => &[Scope::CampaignsManage, Scope::MessagesRead],
-            Self::ManageCampaigns => &[Scope::CampaignsManage],
+            Self::ReadCampaigns | Self::ReadLinkDomains => {
+                &[Scope::CampaignsManage, Scope::MessagesRead]
+            }
+            Self::ManageCampaigns | Self::ManageLinkDomains => &[Scope::CampaignsManage],
             _ => &[],
         }
     }

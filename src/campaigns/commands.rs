@@ -2,7 +2,7 @@
 
 use entity::campaign::{ActiveModel, Column, Entity, Model};
 use entity::enums::{CampaignStatus, MessageClass};
-use entity::ids::{AccountId, CampaignId};
+use entity::ids::{AccountId, CampaignId, LinkDomainId};
 use entity::time::UnixMillis;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
@@ -13,7 +13,7 @@ use super::lifecycle::check_mode;
 use super::model::{LocalTime, draft, is_editable};
 use super::template::TemplateFault;
 use super::variants::{self, Content, NewVariant, VARIANTS_MAX, VARIANTS_MIN, VariantFault};
-use super::{ACTIVE_MAX, NAME_CHARS_MAX, RATE_PER_S_MAX, SCHEDULE_AHEAD_MAX_MS};
+use super::{ACTIVE_MAX, NAME_CHARS_MAX, RATE_PER_S_MAX, SCHEDULE_AHEAD_MAX_MS, addresses};
 use crate::authz::Action;
 use crate::contacts::{self, Audience, AudienceFault, Topic};
 use crate::ctx::Ctx;
@@ -44,6 +44,8 @@ pub struct NewCampaign {
     pub send_at_local: Option<String>,
     /// Messages a second at most.
     pub rate_per_s: Option<i32>,
+    /// The account's domain that its short links begin with; none: the installation's.
+    pub link_domain_id: Option<LinkDomainId>,
 }
 
 /// What of a campaign is to change; what is absent stays.
@@ -65,6 +67,8 @@ pub struct CampaignChange {
     pub audience: Option<Audience>,
     /// Another rate, or none.
     pub rate_per_s: Option<Option<i32>>,
+    /// Another domain for its short links, or the installation's.
+    pub link_domain_id: Option<Option<LinkDomainId>>,
 }
 
 /// Why a campaign was not made or changed.
@@ -118,6 +122,12 @@ pub enum WriteCampaignRejection {
     /// The audience of a retry is what its name says.
     #[error("a campaign that retries another one keeps its audience")]
     AudienceOfRetry,
+    /// Not a domain of the account's, or not verified.
+    #[error("there is no such domain, or it is not verified")]
+    LinkDomainNotVerified,
+    /// A preference page in the text of an installation that has no public address.
+    #[error("preference pages have no public address here: the operator has to set one")]
+    NoPreferencePages,
     /// There are [`ACTIVE_MAX`] already.
     #[error("at most {ACTIVE_MAX} campaigns of an account are scheduled, run or are paused")]
     TooManyActive,
@@ -174,6 +184,7 @@ pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
         scheduled_at_ms: time.at,
         send_at_local: time.at_local,
         rate_per_s: valid_rate(new.rate_per_s)?,
+        link_domain_id: new.link_domain_id,
         ..draft(account_id, ctx.ids.next(), now)
     };
     ctx.db
@@ -181,6 +192,7 @@ pub async fn create(ctx: &Ctx, new: NewCampaign) -> Outcome<Model> {
             if is_scheduled && is_full(&tx, account_id).await? {
                 return Err(Error::Rejected(WriteCampaignRejection::TooManyActive));
             }
+            check_domain(&tx, account_id, row.link_domain_id).await?;
             Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(&*tx).await?;
             Ok(variants::insert(&tx, row, content).await?)
         })
@@ -214,6 +226,7 @@ pub async fn update(
         content,
         audience: change.audience.as_ref().map(Audience::to_stored).transpose()?,
         rate_per_s: change.rate_per_s.map(valid_rate).transpose()?,
+        link_domain_id: change.link_domain_id,
     };
     let now = ctx.clock.now();
     ctx.db
@@ -230,6 +243,7 @@ pub async fn update(
             if row.version != version {
                 return Err(Error::Rejected(WriteCampaignRejection::VersionConflict));
             }
+            check_domain(&tx, account_id, change.link_domain_id.flatten()).await?;
             if let Some(content) = &change.content {
                 variants::replace(&tx, &row, content).await?;
             }
@@ -250,6 +264,7 @@ struct Checked {
     content: Option<Content>,
     audience: Option<String>,
     rate_per_s: Option<Option<i32>>,
+    link_domain_id: Option<Option<LinkDomainId>>,
 }
 
 impl Checked {
@@ -274,6 +289,9 @@ impl Checked {
         }
         if let Some(rate_per_s) = self.rate_per_s {
             row.rate_per_s = Set(rate_per_s);
+        }
+        if let Some(link_domain_id) = self.link_domain_id {
+            row.link_domain_id = Set(link_domain_id);
         }
         row
     }
@@ -341,6 +359,14 @@ fn audience_fault(error: Error<AudienceFault>) -> Error<WriteCampaignRejection> 
     match error {
         Error::Rejected(fault) => Error::Rejected(fault.into()),
         Error::Failed(failed) => Error::Failed(failed),
+    }
+}
+
+/// The domain, if one is named, is the account's and verified.
+async fn check_domain(tx: &Tx, account_id: AccountId, id: Option<LinkDomainId>) -> Outcome<()> {
+    match addresses::may_use(tx, account_id, id).await? {
+        true => Ok(()),
+        false => Err(Error::Rejected(WriteCampaignRejection::LinkDomainNotVerified)),
     }
 }
 

@@ -9,6 +9,7 @@ use entity::enums::{CampaignReason, CampaignStatus, KeyMode};
 use entity::ids::ContactId;
 use sea_orm::DbErr;
 
+use super::addresses::{self, Page};
 use super::lifecycle::end_by_itself;
 use super::model::{LocalTime, Rate};
 use super::recipients::{self, Advance};
@@ -84,7 +85,12 @@ pub(super) async fn expand(ctx: &Ctx, work: Work<'_>, campaign: &Model) -> Resul
     let keys = wording.keys();
     let mut shorteners = Vec::with_capacity(wording.choices.len());
     for choice in &wording.choices {
-        shorteners.push(shortener(ctx, campaign, &choice.template).await?);
+        let Ok(shortener) = addresses::shortener(ctx, campaign, &choice.template).await? else {
+            let reason = Some(CampaignReason::LinkDomainNotVerified);
+            end_by_itself(ctx, campaign, CampaignStatus::Paused, reason).await?;
+            return Ok(0);
+        };
+        shorteners.push(shortener);
     }
     let walk = Walk { ctx, tables: work.tables, campaign, wording, keys, shorteners };
     walk.walk((CHUNKS_OF_TURN / work.at_once.max(1)).max(1)).await
@@ -217,12 +223,14 @@ impl Walk<'_> {
         let mut items = Vec::with_capacity(ids.len());
         let mut refusals = Vec::new();
         for (id, number) in ids.iter().zip(place.expanded + 1..) {
-            let Some(person) = people.remove(id) else {
+            let Some(mut person) = people.remove(id) else {
                 refusals.push((*id, "CONTACT_DELETED".to_owned()));
                 continue;
             };
             let which = self.wording.place(*id);
             let (choice, shortener) = (&self.wording.choices[which], &self.shorteners[which]);
+            let of = (campaign.account_id, &choice.template);
+            addresses::add_preferences(self.ctx, of, Page::Own, &mut person);
             let links = shortener.links(u32::try_from(number).unwrap_or_default());
             let to = To {
                 contact_id: *id,
@@ -258,17 +266,6 @@ impl Walk<'_> {
             Err(Abandoned::Store(error)) => Err(error),
         }
     }
-}
-
-/// What makes the short links of one of a campaign's texts; texts with the same address share its
-/// row.
-pub(super) async fn shortener(
-    ctx: &Ctx,
-    campaign: &Model,
-    template: &Template,
-) -> Result<Shortener, DbErr> {
-    let urls: Vec<&str> = template.links().collect();
-    Shortener::of_campaign(ctx, campaign.account_id, campaign.id, &urls).await
 }
 
 /// The message of a campaign to a contact, with these short links.

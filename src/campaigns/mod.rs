@@ -13,15 +13,15 @@
 //!   committed nothing of the campaign is claimed. What waits is then held or canceled, some hundreds
 //!   a transaction (`sweep`).
 //! - What became of messages is folded from the event log with the roll-ups, never counted.
-//!
 //! - Which variant of the text a contact gets is a keyed hash of the contact (`split`), so messages
 //!   that are made again are the same.
 //!
-//! `template` (text with merge fields), `variants` (several of them), `wording` (what is said to
-//! whom), `commands` (make and change), `lifecycle` (what a person
+//! `template` (text with merge fields), `addresses` (links and preference pages in it), `variants`
+//! (several of them), `wording` (what is said to whom), `commands` (make and change), `lifecycle` (what a person
 //! does with one), `work` (the worker), `preview` (what it would take, and tests), `queries`,
 //! `progress` (the stream), `retry` (campaigns to those whose message failed).
 
+mod addresses;
 mod commands;
 mod expand;
 mod lifecycle;

@@ -80,6 +80,7 @@ pub fn draft(account_id: AccountId, id: CampaignId, now: UnixMillis) -> Model {
         parent_id: None,
         retries_unknown: false,
         split_from: None,
+        link_domain_id: None,
     }
 }
 
@@ -104,6 +105,9 @@ pub enum StartRejection {
     /// A list or segment is gone.
     #[error(transparent)]
     Audience(#[from] AudienceFault),
+    /// The domain of its links is not the account's, or not verified.
+    #[error("the domain of the campaign's links is not verified, or not any more")]
+    LinkDomainNotVerified,
 }
 
 impl StartRejection {
@@ -116,6 +120,7 @@ impl StartRejection {
             Self::EmptyAudience => CampaignReason::EmptyAudience,
             Self::AllSuppressed => CampaignReason::AllSuppressed,
             Self::Audience(_) => CampaignReason::AudienceGone,
+            Self::LinkDomainNotVerified => CampaignReason::LinkDomainNotVerified,
         }
     }
 }

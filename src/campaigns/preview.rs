@@ -10,7 +10,8 @@ use entity::ids::{AccountId, CampaignId, ContactId};
 use entity::time::UnixMillis;
 use sea_orm::{DbErr, EntityTrait, QueryOrder, QuerySelect, Select};
 
-use super::expand::{message, shortener, timing};
+use super::addresses::{self, Page};
+use super::expand::{message, timing};
 use super::model::is_over;
 use super::readiness::audience;
 use super::retry;
@@ -21,7 +22,6 @@ use crate::contacts::{self, AudienceFault};
 use crate::ctx::Ctx;
 use crate::db::page;
 use crate::error::{Error, Failed};
-use crate::links::Shortener;
 use crate::messages::campaigns::{self as messages, Of};
 use crate::messages::commands::{self, BATCH_MAX, BatchRejection, SendInput, SendOutcome, Tables};
 use crate::messages::{Estimate, ItemError};
@@ -117,6 +117,9 @@ pub enum PreviewRejection {
     /// A list or segment is gone.
     #[error(transparent)]
     Audience(#[from] AudienceFault),
+    /// The domain of its links is not the account's, or not verified.
+    #[error("the domain of the campaign's links is not verified, or not any more")]
+    LinkDomainNotVerified,
 }
 
 /// What a campaign would take if it started now, with up to [`EXAMPLES_MAX`] examples. Each contact
@@ -265,17 +268,23 @@ async fn try_out(
     ids: &[ContactId],
 ) -> Result<Vec<(usize, Example)>, Error<PreviewRejection>> {
     // As long as those that will be made: a preview makes nothing.
-    let unmade = |links: usize| Shortener::unmade(ctx, links).links(0);
-    let links: Vec<Vec<String>> =
-        wording.choices.iter().map(|it| unmade(it.template.links().count())).collect();
+    let mut links = Vec::with_capacity(wording.choices.len());
+    for choice in &wording.choices {
+        let Ok(shortener) = addresses::unmade(ctx, campaign, &choice.template).await? else {
+            return Err(Error::Rejected(PreviewRejection::LinkDomainNotVerified));
+        };
+        links.push(shortener.links(0));
+    }
     let mut people = contacts::people(&ctx.db, campaign.account_id, ids, &wording.keys()).await?;
     let mut texts = Vec::with_capacity(ids.len());
     let mut items = Vec::with_capacity(ids.len());
     for id in ids {
         // Who was deleted this moment is not in the audience any more.
-        let Some(person) = people.remove(id) else { continue };
+        let Some(mut person) = people.remove(id) else { continue };
         let which = wording.place(*id);
-        let item = message(campaign, &wording.choices[which].template, person, &links[which]);
+        let template = &wording.choices[which].template;
+        addresses::add_preferences(ctx, (campaign.account_id, template), Page::Unmade, &mut person);
+        let item = message(campaign, template, person, &links[which]);
         texts.push((which, *id, item.text.clone()));
         items.push(item);
     }
@@ -335,6 +344,9 @@ pub enum CampaignTestRejection {
     /// Too many numbers.
     #[error("at most {TEST_NUMBERS_MAX} numbers go into one test")]
     TooMany,
+    /// The domain of its links is not the account's, or not verified.
+    #[error("the domain of the campaign's links is not verified, or not any more")]
+    LinkDomainNotVerified,
     /// That of the call.
     #[error(transparent)]
     Batch(#[from] BatchRejection),
@@ -374,12 +386,20 @@ pub async fn send_test(
             person.ok_or(Error::Rejected(CampaignTestRejection::ContactNotFound))?.values
         }
     };
-    let links = shortener(ctx, &campaign, template).await?.links(0);
+    let Ok(shortener) = addresses::shortener(ctx, &campaign, template).await? else {
+        return Err(Error::Rejected(CampaignTestRejection::LinkDomainNotVerified));
+    };
+    let links = shortener.links(0);
     let to = |number: String| {
-        let person = contacts::Person { number, values: values.clone() };
+        let mut person = contacts::Person { number, values: values.clone() };
+        addresses::add_preferences(ctx, (account_id, template), Page::Own, &mut person);
         message(&campaign, template, person, &links)
     };
-    let messages = test.to.into_iter().map(to).collect();
+    let numbers = match template.has_preferences() {
+        true => addresses::e164(ctx, account_id, test.to).await?,
+        false => test.to,
+    };
+    let messages = numbers.into_iter().map(to).collect();
     let input = SendInput { idempotency_key: test.idempotency_key, messages };
     commands::send(ctx, tables, input).await.map_err(|error| match error {
         Error::Rejected(rejection) => Error::Rejected(rejection.into()),

@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Select}
 
 use super::lifecycle::changed_event;
 use super::model::StartRejection;
-use super::retry;
+use super::{addresses, retry};
 use crate::billing;
 use crate::contacts::{self, Audience, AudienceFault, Condition};
 use crate::ctx::Ctx;
@@ -45,6 +45,9 @@ pub(super) async fn check(ctx: &Ctx, campaign: &Model) -> Result<Ready, Error<St
         if approved.is_none() {
             return Err(Error::Rejected(StartRejection::SenderNotApproved));
         }
+    }
+    if addresses::base(ctx, campaign).await?.is_err() {
+        return Err(Error::Rejected(StartRejection::LinkDomainNotVerified));
     }
     let condition = match audience(ctx, campaign).await {
         Ok(condition) => condition,

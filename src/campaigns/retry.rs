@@ -69,6 +69,7 @@ pub async fn retry_failed(ctx: &Ctx, retried: Retried) -> Result<Model, Error<Re
         is_test: parent.is_test,
         rate_per_s: parent.rate_per_s,
         split_from,
+        link_domain_id: parent.link_domain_id,
         ..draft(account_id, ctx.ids.next(), ctx.clock.now())
     };
     if !is_anybody(ctx, members_of_retry(ctx.db.store(), row, retried)).await? {

@@ -4,11 +4,12 @@
 //! bar: what stands there where a contact has no value. A field without a fallback stands for
 //! nothing then. Two opening braces that begin no field are refused rather than sent.
 //!
-//! `{{link https://shop.example/sale}}` stands for a short link that leads there.
+//! `{{link https://shop.example/sale}}` stands for a short link that leads there, `{{preferences}}` for
+//! the recipient's preference page: a field that is no attribute, whose value is given with the others.
 
 use std::collections::HashMap;
 
-use crate::contacts::AttributeValue;
+use crate::contacts::{AttributeValue, PREFERENCES_KEY};
 use crate::links;
 
 /// Characters of a template: its fields may make less or more of it, and each text is measured.
@@ -42,6 +43,9 @@ pub enum TemplateFault {
         max = links::URL_CHARS_MAX
     )]
     InvalidLink,
+    /// A preference page that could be missing.
+    #[error("{{{{{PREFERENCES_KEY}}}}} takes no fallback: every recipient has a preference page")]
+    PreferencesFallback,
     /// Too many links.
     #[error("a text has at most {LINKS_MAX} links")]
     TooManyLinks,
@@ -90,7 +94,7 @@ impl Template {
             pieces.push(Piece::Text(rest.to_owned()));
         }
         let template = Self(pieces);
-        if template.keys().count() > FIELDS_MAX {
+        if template.fields().count() > FIELDS_MAX {
             return Err(TemplateFault::TooManyFields);
         }
         if template.links().count() > LINKS_MAX {
@@ -101,6 +105,15 @@ impl Template {
 
     /// The attributes that it names, in order, as often as they stand there.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.fields().filter(|key| *key != PREFERENCES_KEY)
+    }
+
+    /// Whether the recipient's preference page stands in it.
+    pub fn has_preferences(&self) -> bool {
+        self.fields().any(|key| key == PREFERENCES_KEY)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Field { key, .. } => Some(key.as_str()),
             Piece::Text(_) | Piece::Link(_) => None,
@@ -115,8 +128,8 @@ impl Template {
         })
     }
 
-    /// The text for a contact of whom this is known, with these short links in the place of
-    /// [`links`](Self::links).
+    /// The text for a contact of whom this is known, its preference page among it, with these short
+    /// links in the place of [`links`](Self::links).
     pub fn render(&self, values: &HashMap<String, AttributeValue>, short: &[String]) -> String {
         let mut text = String::new();
         let mut short = short.iter();
@@ -149,6 +162,9 @@ fn parse_field(field: &str) -> Result<Piece, TemplateFault> {
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if !is_key || key.len() > crate::contacts::KEY_CHARS_MAX || fallback.contains("{{") {
         return Err(TemplateFault::Malformed);
+    }
+    if key == PREFERENCES_KEY && field.contains('|') {
+        return Err(TemplateFault::PreferencesFallback);
     }
     Ok(Piece::Field { key: key.to_owned(), fallback: fallback.to_owned() })
 }
@@ -227,10 +243,24 @@ mod tests {
             ("{{link }}", TemplateFault::InvalidLink),
             ("{{link javascript:alert(1)}}", TemplateFault::InvalidLink),
             ("{{link https://a.example/{{name}}}}", TemplateFault::InvalidLink),
+            ("{{preferences|none}}", TemplateFault::PreferencesFallback),
+            ("{{ preferences |}}", TemplateFault::PreferencesFallback),
         ] {
             assert_eq!(Template::parse(text), Err(fault), "{text}");
         }
         assert!(Template::parse(&"x".repeat(TEMPLATE_CHARS_MAX)).is_ok());
         assert!(Template::parse(&"{{a}}".repeat(FIELDS_MAX)).is_ok());
+        let pages = "{{preferences}}".repeat(FIELDS_MAX + 1);
+        assert_eq!(Template::parse(&pages), Err(TemplateFault::TooManyFields));
+    }
+
+    #[test]
+    fn the_preference_page_is_a_field_and_no_attribute() {
+        let template = Template::parse("{{name}}: {{ preferences }}, {{preferences}}").unwrap();
+        assert_eq!(template.keys().collect::<Vec<_>>(), ["name"]);
+        assert!(template.has_preferences());
+        assert!(!Template::parse("{{preferences_url}}").unwrap().has_preferences());
+        let page = AttributeValue::Text("p/1".to_owned());
+        assert_eq!(rendered("Stop: {{preferences}}.", &[(PREFERENCES_KEY, page)]), "Stop: p/1.");
     }
 }

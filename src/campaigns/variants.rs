@@ -56,6 +56,9 @@ pub enum VariantFault {
     /// A merge field that the account keeps no attribute for.
     #[error("a merge field names an attribute that there is not")]
     UnknownAttribute,
+    /// A preference page in the text of an installation that has no public address.
+    #[error("preference pages have no public address here: the operator has to set one")]
+    NoPreferencePages,
 }
 
 /// What a campaign says, checked.
@@ -153,7 +156,8 @@ fn plain(variant: NewVariant) -> Result<Checked, VariantFault> {
     Ok(Checked { name: name.to_owned(), template: variant.text, weight })
 }
 
-/// What is wrong with a text: it must be a template, and its fields attributes of the account.
+/// What is wrong with a text: it must be a template, its fields attributes of the account, and
+/// preference pages have an address if it names them.
 async fn text_fault(
     ctx: &Ctx,
     account_id: AccountId,
@@ -163,6 +167,9 @@ async fn text_fault(
         Ok(template) => template,
         Err(fault) => return Ok(Some(TextFault::Template(fault))),
     };
+    if template.has_preferences() && ctx.settings.server.public_url.is_empty() {
+        return Ok(Some(TextFault::NoPreferencePages));
+    }
     let keys: BTreeSet<String> = template.keys().map(str::to_owned).collect();
     let is_known = contacts::has_attributes(&ctx.db, account_id, &keys).await?;
     Ok((!is_known).then_some(TextFault::UnknownAttribute))
@@ -172,6 +179,7 @@ async fn text_fault(
 enum TextFault {
     Template(TemplateFault),
     UnknownAttribute,
+    NoPreferencePages,
 }
 
 impl From<TextFault> for VariantFault {
@@ -179,6 +187,7 @@ impl From<TextFault> for VariantFault {
         match fault {
             TextFault::Template(fault) => Self::Text(fault),
             TextFault::UnknownAttribute => Self::UnknownAttribute,
+            TextFault::NoPreferencePages => Self::NoPreferencePages,
         }
     }
 }
@@ -188,6 +197,7 @@ impl From<TextFault> for WriteCampaignRejection {
         match fault {
             TextFault::Template(fault) => Self::Text(fault),
             TextFault::UnknownAttribute => Self::UnknownAttribute,
+            TextFault::NoPreferencePages => Self::NoPreferencePages,
         }
     }
 }

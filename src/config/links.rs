@@ -1,8 +1,11 @@
 //! Settings of short links.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
+use crate::types::host::without_port;
 
 /// Characters of an address that stands in every short link.
 const BASE_CHARS_MAX: usize = 60;
@@ -15,11 +18,24 @@ pub struct Links {
     pub base_url: String,
     /// Seconds.
     pub click_retention_s: i64,
+    /// Address and port of the DNS server that domains are looked up at; empty: the system's.
+    pub dns_server: String,
 }
 
 impl Links {
     /// What is wrong with them.
-    pub(super) fn fault(&self) -> Option<String> {
+    pub(super) fn faults(&self) -> Vec<String> {
+        let has_server = self.dns_server.is_empty() || self.resolver().is_some();
+        let dns_fault = "links.dns_server must be an address and a port, as 192.0.2.53:53";
+        self.base_fault().into_iter().chain((!has_server).then(|| dns_fault.to_owned())).collect()
+    }
+
+    /// The DNS server that domains are looked up at; none: those that the system names.
+    pub fn resolver(&self) -> Option<SocketAddr> {
+        self.dns_server.parse().ok()
+    }
+
+    fn base_fault(&self) -> Option<String> {
         let base = &self.base_url;
         let is_web = base.starts_with("https://") || base.starts_with("http://");
         let is_plain =
@@ -42,5 +58,12 @@ impl Settings {
         } else {
             self.links.base_url.trim_end_matches('/').to_owned()
         }
+    }
+    /// Hosts of the installation itself: those of its public address and of its short links.
+    pub fn own_hosts(&self) -> [String; 2] {
+        [self.public_url(), self.short_link_base()].map(|url| {
+            let authority = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+            without_port(authority.split('/').next().unwrap_or_default())
+        })
     }
 }

@@ -12,7 +12,7 @@ use sea_orm::{
 };
 
 use super::model::valid_key;
-use super::{ATTRIBUTES_MAX, KEY_CHARS_MAX, segments};
+use super::{ATTRIBUTES_MAX, KEY_CHARS_MAX, PREFERENCES_KEY, segments};
 use crate::authz::Action;
 use crate::ctx::Ctx;
 use crate::db::{TransactionError, Tx};
@@ -38,6 +38,9 @@ pub enum CreateAttributeRejection {
     /// Another attribute has it.
     #[error("there is an attribute of this key already")]
     KeyTaken,
+    /// It means something else in texts.
+    #[error("{PREFERENCES_KEY} stands for the preference page in texts, and is no attribute's key")]
+    KeyReserved,
     /// There are [`ATTRIBUTES_MAX`].
     #[error("an account has at most {ATTRIBUTES_MAX} attributes")]
     TooMany,
@@ -65,6 +68,9 @@ pub async fn create_attribute(
     let account_id = ctx.actor.require_in_account(Action::ManageContacts)?;
     if !valid_key(&new.key) {
         return Err(Error::Rejected(CreateAttributeRejection::InvalidKey));
+    }
+    if new.key == PREFERENCES_KEY {
+        return Err(Error::Rejected(CreateAttributeRejection::KeyReserved));
     }
     let row = &Model {
         account_id,

@@ -66,6 +66,8 @@ pub const TIME_ZONE_KEY: &str = "time_zone";
 pub const ATTRIBUTES_MAX: u64 = 100;
 /// Characters of an attribute's key.
 pub const KEY_CHARS_MAX: usize = 50;
+/// What stands for the recipient's preference page in texts, and so is no attribute's key.
+pub const PREFERENCES_KEY: &str = "preferences";
 /// Characters of a text value.
 pub const TEXT_CHARS_MAX: usize = 500;
 /// Tags of one contact.

@@ -19,6 +19,8 @@ const ACCOUNT_BYTES: usize = 16;
 const MAC_BYTES: usize = 10;
 /// 15 digits are less than 2^56.
 const NUMBER_BYTES: usize = 7;
+/// Characters of a link: six bits each.
+pub const LINK_CHARS: usize = (ACCOUNT_BYTES + MAC_BYTES + NUMBER_BYTES) * 8 / 6;
 
 /// The link for a number of an account, of letters, digits, hyphens and underscores.
 pub fn sign(key: &MasterKey, account_id: AccountId, number: &PhoneNumber) -> String {
@@ -80,7 +82,7 @@ mod tests {
         for e164 in ["+447400123456", "+4915112345678", "+999100000000123", "+6831234"] {
             let number = PhoneNumber::restore(e164).unwrap();
             let link = sign(&key, account_id, &number);
-            assert_eq!(link.len(), 44);
+            assert_eq!((link.len(), LINK_CHARS), (44, 44));
             assert_eq!(read(&key, &link), Some((account_id, number)));
             assert_eq!(read(&other, &link), None);
             assert_ne!(link, sign(&key, AccountId(Uuid::from_u128(8)), &number));

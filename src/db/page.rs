@@ -6,9 +6,9 @@
 
 use entity::ids::{
     AccountId, ApiKeyId, CampaignId, CarrierId, ConsentEventId, ContactExportId, ContactId,
-    ContactImportId, GrantedPackageId, InboundMessageId, InvoiceId, ListId, MessageId, PackageId,
-    PaymentId, PersonId, PlanId, RateCardId, ReconciliationReportId, SegmentId, SenderId,
-    SessionId, SuppressionId, VoucherBatchId, WebhookEventId,
+    ContactImportId, GrantedPackageId, InboundMessageId, InvoiceId, LinkDomainId, ListId,
+    MessageId, PackageId, PaymentId, PersonId, PlanId, RateCardId, ReconciliationReportId,
+    SegmentId, SenderId, SessionId, SuppressionId, VoucherBatchId, WebhookEventId,
 };
 use sea_orm::sea_query::{Expr, Query, Value};
 use sea_orm::{
@@ -63,6 +63,7 @@ id_keys!(
     InboundMessageId,
     InvoiceId,
     GrantedPackageId,
+    LinkDomainId,
     ListId,
     MessageId,
     PackageId,

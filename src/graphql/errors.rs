@@ -38,6 +38,7 @@ use super::invoices::refusals::{
     MarkUncollectibleError, PayInvoiceError, RecordPaymentError, RecordWithholdingError,
     RemoveInvoiceLineError, SetAccountTaxRatesError, SetBillingProfileError, VoidInvoiceError,
 };
+use super::link_domains::{CreateLinkDomainError, DeleteLinkDomainError, VerifyLinkDomainError};
 use super::messages::{
     CancelMessageError, CancelMessagesError, EstimateMessagesError, SendMessageError,
     SendMessagesError,
@@ -426,6 +427,12 @@ pub enum UserError {
     SendCampaignTest(SendCampaignTestError),
     /// Of `retryFailedCampaign`.
     RetryFailedCampaign(RetryFailedCampaignError),
+    /// Of `createLinkDomain`.
+    CreateLinkDomain(CreateLinkDomainError),
+    /// Of `verifyLinkDomain`.
+    VerifyLinkDomain(VerifyLinkDomainError),
+    /// Of `deleteLinkDomain`.
+    DeleteLinkDomain(DeleteLinkDomainError),
 }
 
 #[cfg(test)]

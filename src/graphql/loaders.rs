@@ -34,6 +34,7 @@ use super::contacts::{
     ContactValues, ListRow,
 };
 use super::errors::Answer;
+use super::link_domains::LinkDomainRow;
 use super::payments::ProcessorRow;
 use crate::billing::{invoices, packages, rate_cards};
 use crate::carriers::registry;
@@ -131,6 +132,7 @@ loaders! {
     granted_packages: GrantedPackageRow,
     included_packages: IncludedPackage,
     leases: Lease,
+    link_domains: LinkDomainRow,
     lists: ListRow,
     messages: MessageRow,
     people: PersonRow,

@@ -28,6 +28,8 @@ pub mod ids;
 pub mod ledger;
 /// Invoices, billing profiles, taxes.
 pub mod invoices;
+/// Accounts' own domains for short links.
+pub mod link_domains;
 /// Batched reads.
 pub mod loaders;
 /// Messages.
@@ -134,7 +136,11 @@ pub struct Mutation(
 /// Reads of what is above the single message. Apart, since the compiler follows a root's parts
 /// only so deep.
 #[derive(MergedObject, Default)]
-pub struct FiguresQuery(rollups::RollupsQuery, campaigns::CampaignsQuery);
+pub struct FiguresQuery(
+    rollups::RollupsQuery,
+    campaigns::CampaignsQuery,
+    link_domains::LinkDomainsQuery,
+);
 
 /// Writes that send. Apart for the same reason.
 #[derive(MergedObject, Default)]
@@ -142,6 +148,7 @@ pub struct SendingMutation(
     messages::MessagesMutation,
     campaigns::CampaignsMutation,
     campaigns::CampaignTestsMutation,
+    link_domains::LinkDomainsMutation,
 );
 
 /// Writes of money, for [`Mutation`].

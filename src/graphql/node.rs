@@ -4,9 +4,9 @@ use async_graphql::{Context, ID, Interface, Object};
 use entity::ids::{
     self, AccountId, ApiKeyId, AttributeId, CampaignId, CarrierId, ConsentEventId, ContactExportId,
     ContactId, ContactImportId, EventId, GrantedPackageId, InboundMessageId, InvalidId, InvoiceId,
-    KeywordId, ListId, MessageId, PackageId, PaymentId, PaymentMethodId, PersonId, PlanId,
-    ProcessorId, RateCardId, ReconciliationReportId, RouteId, SegmentId, SenderId, SessionId,
-    SuppressionId, TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
+    KeywordId, LinkDomainId, ListId, MessageId, PackageId, PaymentId, PaymentMethodId, PersonId,
+    PlanId, ProcessorId, RateCardId, ReconciliationReportId, RouteId, SegmentId, SenderId,
+    SessionId, SuppressionId, TaxRateId, TransferId, VoucherBatchId, WebhookEventId,
 };
 
 use super::call;
@@ -21,6 +21,7 @@ use super::identity::{Account, ApiKey, Person, Session};
 use super::ids::parse_id;
 use super::invoices::{Invoice, TaxRate};
 use super::ledger::LedgerEntry;
+use super::link_domains::LinkDomain;
 use super::loaders::{AccountRow, ApiKeyRow, CarrierRow, PersonRow, RateCardRow, load};
 use super::messages::events::{Event, MessageReceived, MessageStatusChanged, seq_of};
 use super::messages::{InboundMessage, Message};
@@ -114,6 +115,8 @@ pub enum Node {
     ContactExport(ContactExport),
     /// `camp_…`
     Campaign(Campaign),
+    /// `ldom_…`
+    LinkDomain(LinkDomain),
 }
 
 /// Reads.
@@ -256,6 +259,9 @@ async fn find(context: &Context<'_>, id: &ID) -> Answer<Option<Node>> {
             ContactExport::find(ctx, parse_id(id)?).await?.map(Node::ContactExport)
         }
         CampaignId::PREFIX => Campaign::load(context, parse_id(id)?).await?.map(Node::Campaign),
+        LinkDomainId::PREFIX => {
+            LinkDomain::load(context, parse_id(id)?).await?.map(Node::LinkDomain)
+        }
         _ => return Err(unknown_prefix(prefix)),
     })
 }

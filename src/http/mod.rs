@@ -42,6 +42,7 @@ mod resume;
 mod serve;
 mod settings;
 mod short_links;
+mod site;
 mod streams;
 mod transfers;
 mod websocket;
@@ -73,7 +74,7 @@ pub use probes::{KeySetSource, NotReady, Probes, Readiness, TextSource};
 pub use request_id::RequestId;
 pub use serve::{Shutdown, serve};
 pub use settings::*;
-pub use short_links::ShortLinks;
+pub use short_links::{Followed, LinkPath, ShortLink, ShortLinks};
 pub use transfers::{BrokenOff, Download, Receiving, TransferRefusal, Transfers};
 
 use crate::sys::{Clock, IdGenerator};
@@ -144,13 +145,15 @@ pub fn router<E: Executor>(edge: Edge<E>) -> Router {
         router = router.route("/p/{link}", page.layer(form_max));
     }
     if edge.short_links.is_some() {
-        router = router.route("/l/{token}", get(short_links::follow::<E>));
+        router = router
+            .route("/l/{token}", get(short_links::follow::<E>))
+            .route("/link-domains/ask", get(short_links::ask::<E>));
     }
     if edge.settings.environment == Environment::Development {
         router = router.merge(explorer::routes());
     }
     let router = router
-        .fallback(layers::not_found)
+        .fallback(short_links::follow_at_root::<E>)
         .method_not_allowed_fallback(layers::wrong_method)
         .layer(origin::cors(&edge.settings));
     layered(router, edge.ids.clone()).with_state(edge)

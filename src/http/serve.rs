@@ -21,6 +21,7 @@ use super::budget::Payer;
 use super::open::{Open, OpenCounts};
 use super::peer::{Peer, TrustedProxies};
 use super::settings::ConnectionSettings;
+use super::site::ByProxy;
 use super::write_time::WriteTime;
 
 /// From a connection's opening, or the end of its last request, to the end of the next request's
@@ -146,6 +147,9 @@ impl Door {
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             let client = Peer(Some(self.proxies.client(peer, request.headers())));
             request.extensions_mut().insert(client);
+            if self.proxies.has(peer) {
+                request.extensions_mut().insert(ByProxy);
+            }
             self.router.clone().oneshot(request.map(Body::new))
         });
         let connection = http1::Builder::new()

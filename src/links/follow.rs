@@ -8,6 +8,7 @@ use http::HeaderMap;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 use super::clicks::{ClickWriter, Clicks, Said};
+use super::hosts::Hosts;
 use super::token::{Cipher, Token};
 use super::visitor::Visitor;
 use crate::ctx::{Ctx, Platform};
@@ -29,6 +30,7 @@ pub struct Links {
     platform: Arc<Platform>,
     cipher: Cipher,
     known: Mutex<HashMap<u32, Known>>,
+    hosts: Hosts,
     clicks: Clicks,
 }
 
@@ -37,24 +39,38 @@ impl Links {
     pub fn new(platform: Arc<Platform>) -> (Self, ClickWriter) {
         let cipher = Cipher::new(&platform.master_key);
         let (clicks, writer) = Clicks::new(Arc::clone(&platform));
-        (Self { platform, cipher, known: Mutex::default(), clicks }, writer)
+        let hosts = Hosts::new(platform.settings.own_hosts());
+        (Self { platform, cipher, known: Mutex::default(), hosts, clicks }, writer)
     }
 
-    /// Where a link leads; none if it is none that was given to anybody. For whoever has it. With the
-    /// headers of a request it is a click, which is noted without waiting for anything; those on the
-    /// links of tests are not.
+    /// The account that has verified a host, as it was some seconds ago at most while the store
+    /// answers; none for the installation's own hosts and those that are nobody's.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub async fn account_of_host(&self, host: &str) -> Result<Option<AccountId>, DbErr> {
+        self.hosts.account_of(&self.ctx(), host).await
+    }
+
+    /// Where a link leads; none if it is none that was given to anybody, or not one of the account
+    /// whose host it is followed at. For whoever has it. With the headers of a request it is a click,
+    /// which is noted without waiting for anything; those on the links of tests are not.
     ///
     /// # Errors
     /// The store's own.
     pub async fn follow(
         &self,
         text: &str,
+        host_of: Option<AccountId>,
         visitor: Option<&HeaderMap>,
     ) -> Result<Option<Arc<str>>, DbErr> {
         let Some(token) = self.cipher.open(text) else { return Ok(None) };
         let Some(Known { account_id, campaign_id, url, .. }) = self.find(token).await? else {
             return Ok(None);
         };
+        if host_of.is_some_and(|host_of| host_of != account_id) {
+            return Ok(None);
+        }
         let Token { number, place } = token;
         if let Some(headers) = visitor.filter(|_| place > 0) {
             let said = Said { account_id, campaign_id, number, place };
@@ -80,7 +96,7 @@ impl Links {
     }
 
     async fn read(&self, number: u32) -> Result<Option<Known>, DbErr> {
-        let ctx = Ctx::system(Arc::clone(&self.platform), "short link");
+        let ctx = self.ctx();
         let statement = Statement::from_sql_and_values(
             ctx.db.store().backend(),
             "SELECT l.account_id, l.campaign_id, l.url, c.recipients FROM short_link l JOIN campaign c \
@@ -98,5 +114,9 @@ impl Links {
             })
         };
         row.map(known).transpose()
+    }
+
+    fn ctx(&self) -> Ctx {
+        Ctx::system(Arc::clone(&self.platform), "short link")
     }
 }

@@ -11,10 +11,14 @@
 //!   transaction.
 //!
 //! `shorten` (the links of a campaign), `follow` (where one leads), `clicks` (what is noted of that),
-//! `kept_clicks` (what is kept and counted).
+//! `kept_clicks` (what is kept and counted), `domains` (hosts of accounts' own), `hosts` (whose a host
+//! is).
 
 mod clicks;
+/// Hosts of accounts' own.
+pub mod domains;
 mod follow;
+mod hosts;
 mod kept_clicks;
 mod shorten;
 mod target;

@@ -63,6 +63,11 @@ impl Shortener {
         Self { base, cipher: Cipher::new(&ctx.master_key), numbers: vec![None; count] }
     }
 
+    /// The same links behind another address, which has no slash at its end.
+    pub fn with_base(self, base: String) -> Self {
+        Self { base, ..self }
+    }
+
     /// The links of a recipient, in the order of the addresses; 0 is nobody's.
     pub fn links(&self, place: u32) -> Vec<String> {
         let link = |number: &Option<u32>| match number {

@@ -67,8 +67,22 @@ pub enum PreferenceChange {
 pub fn preferences_url(ctx: &Ctx, number: &str) -> Option<String> {
     let account_id = ctx.actor.require_in_account(Action::ManageConsent).ok()?;
     let number = PhoneNumber::restore(number).ok()?;
-    let link = preference_links::sign(&ctx.master_key, account_id, &number);
-    Some(format!("{}/p/{link}", ctx.settings.public_url()))
+    Some(page_url(ctx, account_id, &number))
+}
+
+/// The address of a number's page, for its owner. Asks for no right: it is part of what the caller
+/// was authorized for.
+pub fn page_url(ctx: &Ctx, account_id: AccountId, number: &PhoneNumber) -> String {
+    page_of(ctx, &preference_links::sign(&ctx.master_key, account_id, number))
+}
+
+/// An address as long as that of any page, which leads nowhere.
+pub fn unmade_page_url(ctx: &Ctx) -> String {
+    page_of(ctx, &"x".repeat(preference_links::LINK_CHARS))
+}
+
+fn page_of(ctx: &Ctx, link: &str) -> String {
+    format!("{}/p/{link}", ctx.settings.public_url())
 }
 
 /// What the page of a link shows; none if we made no such link. Changes nothing. For whoever has the

@@ -81,6 +81,8 @@ pub enum CursorKind {
     ContactImports = 58,
     /// Exports of contacts, newest first.
     ContactExports = 59,
+    /// Domains of short links, newest first.
+    LinkDomains = 62,
 }
 
 /// Why a text is not a cursor of the wanted kind.

@@ -5,6 +5,8 @@
 pub mod card_detector;
 /// Opaque positions for paging and streams.
 pub mod cursor;
+/// Names of hosts.
+pub mod host;
 /// The magic test recipients and the scripts that a simulated carrier plays for them.
 pub mod magic;
 /// Amounts and currencies.

@@ -155,10 +155,12 @@ both_stores! {
         assert!(there.remove("/invoices/{id}/pdf"));
         // What is posted to the last two is signed: `payment_flows::hooks`.
         // Links to files and pages are signed, short ones enciphered: `imports`, `preferences`, `links`.
+        // Which hosts are accounts' own says the DNS as well: `link_domains`.
         for authenticated in [
             "/graphql",
             "/p/{link}",
             "/l/{token}",
+            "/link-domains/ask",
             "/uploads/{link}",
             "/downloads/{link}",
             "/hooks/{processor}/{endpoint}",
@@ -210,7 +212,11 @@ async fn walk_the_matrix(house: &TestHouse, way: Way) {
 
 /// A node that serves and sends nothing: what is made stays as it is.
 async fn node(house: &TestHouse) -> Served {
-    let api_only = |settings: &mut Settings| settings.server.roles = vec![NodeRole::Api];
+    let api_only = |settings: &mut Settings| {
+        settings.server.roles = vec![NodeRole::Api];
+        // Nobody is asked there whose host is whose.
+        settings.links.dns_server = "127.0.0.1:1".to_owned();
+    };
     house.serve_with(api_only).await.unwrap()
 }
 

@@ -2,6 +2,7 @@
 
 mod api;
 mod local_time;
+mod preferences;
 mod retry;
 mod storms;
 mod stream;
@@ -96,6 +97,7 @@ impl World {
             send_at: None,
             send_at_local: None,
             rate_per_s: None,
+            link_domain_id: None,
         }
     }
 

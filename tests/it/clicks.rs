@@ -56,7 +56,7 @@ async fn sum_of_links(house: &TestHouse, column: &str) -> i64 {
 /// Follows a link so often, by one node.
 async fn follow(links: &Links, token: &str, agent_text: &'static str, times: usize) {
     for _ in 0..times {
-        assert!(links.follow(token, Some(&agent(agent_text))).await.unwrap().is_some());
+        assert!(links.follow(token, None, Some(&agent(agent_text))).await.unwrap().is_some());
     }
 }
 

@@ -37,6 +37,7 @@ mod imports;
 mod invoices;
 mod jobs;
 mod keywords;
+mod link_domains;
 mod links;
 mod messages;
 mod messages_api;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 
-use crate::support::within;
+use crate::support::{PATIENCE, within};
 
 /// One installation at a time in this process; between processes the rename decides.
 static INSTALLING: Mutex<()> = Mutex::const_new(());
@@ -22,6 +22,8 @@ const START_TIME_MAX: Duration = Duration::from_secs(60);
 pub struct Server {
     /// The port that it said it listens on.
     pub port: u16,
+    lines: Lines<BufReader<ChildStdout>>,
+    input: ChildStdin,
     _child: Child,
 }
 
@@ -43,7 +45,18 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let line = within(START_TIME_MAX, lines.next_line()).await.expect("a line");
         let port = line.and_then(|line| line.parse().ok()).expect("the port in the first line");
-        Self { port, _child: child }
+        let input = child.stdin.take().expect("a pipe");
+        Self { port, lines, input, _child: child }
+    }
+
+    /// Tells the program a line, and waits for the line that it answers.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn tell(&mut self, line: &str) -> String {
+        self.input.write_all(format!("{line}\n").as_bytes()).await.expect("it runs");
+        let answer = within(PATIENCE, self.lines.next_line()).await.expect("a line");
+        answer.expect("it runs")
     }
 }
 

@@ -44,5 +44,7 @@ stored_enum! {
         AllSuppressed = 7,
         /// A list or segment of its audience is gone.
         AudienceGone = 8,
+        /// The domain of its links is not verified, or not any more.
+        LinkDomainNotVerified = 9,
     }
 }

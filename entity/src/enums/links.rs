@@ -40,3 +40,13 @@ stored_enum! {
         Opera = 6,
     }
 }
+
+stored_enum! {
+    /// Whether an account proved that a host is its own.
+    LinkDomainStatus {
+        /// It has not, or another account has since.
+        Pending = 0,
+        /// It has: the host's links are its own.
+        Verified = 1,
+    }
+}

@@ -34,6 +34,7 @@ use super::call;
 use super::connection::{Connection, PageArguments, cost, wants_total_count};
 use super::errors::Answer;
 use super::ids::{parse_id, show_id};
+use super::link_domains::LinkDomain;
 use super::loaders::load;
 use super::messages::Message;
 use super::messages::enums::{MessageClass, MessageStatus, stored_statuses};
@@ -85,6 +86,8 @@ pub enum CampaignReason {
     AllSuppressed,
     /// A list or segment of its audience was gone.
     AudienceGone,
+    /// The domain of its links was not verified, or not any more.
+    LinkDomainNotVerified,
 }
 
 /// A campaign.
@@ -120,8 +123,9 @@ impl Campaign {
         self.0.topic.as_deref()
     }
 
-    /// The text with its merge fields, `{{key|fallback}}`, and links, `{{link https://…}}`; that of
-    /// the first variant, if it has variants.
+    /// The text with its merge fields, `{{key|fallback}}`, links, `{{link https://…}}`, and
+    /// `{{preferences}}` for the recipient's preference page; that of the first variant, if it has
+    /// variants.
     async fn text(&self) -> &str {
         &self.0.template
     }
@@ -184,6 +188,15 @@ impl Campaign {
     /// How many messages are made a second at most; null: as fast as they can be.
     async fn rate_per_s(&self) -> Option<i32> {
         self.0.rate_per_s
+    }
+
+    /// The account's own domain that its short links begin with; null if that is the service's, or
+    /// the domain was deleted after the campaign was over.
+    async fn link_domain(&self, context: &Context<'_>) -> Answer<Option<LinkDomain>> {
+        match self.0.link_domain_id {
+            Some(id) => LinkDomain::load(context, id).await,
+            None => Ok(None),
+        }
     }
 
     /// How many messages stand where, and what they cost; counted a second late at most. Null if it

@@ -31,8 +31,9 @@ pub struct CreateCampaignInput {
     pub topic: Option<String>,
     /// The text, at most 3,000 characters. `{{key|fallback}}` stands for the contact's value of
     /// that attribute, or for the fallback, or for nothing. `{{link https://shop.example/sale}}`
-    /// stands for a short link of the recipient's own that leads there; at most 20 of them. Each
-    /// text as it comes out has at most 10 parts. Either this or `variants`.
+    /// stands for a short link of the recipient's own that leads there; at most 20 of them.
+    /// `{{preferences}}` stands for the address of the recipient's preference page. Each text as it
+    /// comes out has at most 10 parts. Either this or `variants`.
     pub text: Option<String>,
     /// Texts of which each recipient gets one, to find out which does best: 2 to 5, in place of
     /// `text`. Who gets which is drawn for each contact by the weights, and stays so in a retry.
@@ -50,6 +51,9 @@ pub struct CreateCampaignInput {
     /// How many messages are made a second at most, 1 to 100,000; absent or null: as fast as they
     /// can be.
     pub rate_per_s: Option<i32>,
+    /// The account's own domain that its short links begin with, `ldom_…`; it must be verified, also
+    /// when the campaign starts. Absent or null: the service's.
+    pub link_domain_id: Option<ID>,
 }
 
 /// A text that some of a campaign's recipients get.
@@ -98,6 +102,8 @@ pub struct UpdateCampaignInput {
     pub audience: Option<CampaignAudienceInput>,
     /// Another rate; null: none.
     pub rate_per_s: MaybeUndefined<i32>,
+    /// Another domain for its short links, `ldom_…`; null: the service's.
+    pub link_domain_id: MaybeUndefined<ID>,
 }
 
 /// What `scheduleCampaign` takes.
@@ -236,6 +242,7 @@ impl CampaignsMutation {
             send_at: input.send_at.map(|time| time.0),
             send_at_local: input.send_at_local,
             rate_per_s: input.rate_per_s,
+            link_domain_id: input.link_domain_id.map(|id| parse_id(&id)).transpose()?,
         };
         CreateCampaignPayload::of(campaigns::create(call(context)?, new).await)
     }
@@ -257,6 +264,11 @@ impl CampaignsMutation {
             variants: new_variants(input.variants),
             audience: input.audience.map(CampaignAudienceInput::parse).transpose()?,
             rate_per_s: changed(input.rate_per_s),
+            link_domain_id: match changed(input.link_domain_id) {
+                Some(Some(id)) => Some(Some(parse_id(&id)?)),
+                Some(None) => Some(None),
+                None => None,
+            },
         };
         let outcome = campaigns::update(call(context)?, id, input.version, change).await;
         UpdateCampaignPayload::of(outcome)

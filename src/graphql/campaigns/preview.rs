@@ -59,6 +59,8 @@ user_error! {
         AudienceGone,
         /// The campaign has no variant of this name.
         VariantNotFound,
+        /// The domain of its links is not verified, or not any more.
+        LinkDomainNotVerified,
     }
 }
 
@@ -211,6 +213,7 @@ fn preview_error(rejection: PreviewRejection) -> PreviewCampaignError {
         PreviewRejection::AccountSuspended => (Code::AccountSuspended, "campaignId"),
         PreviewRejection::VariantNotFound => (Code::VariantNotFound, "variant"),
         PreviewRejection::Audience(_) => (Code::AudienceGone, "campaignId"),
+        PreviewRejection::LinkDomainNotVerified => (Code::LinkDomainNotVerified, "campaignId"),
     };
     PreviewCampaignError::new(code, &[path], rejection)
 }
@@ -264,6 +267,8 @@ user_error! {
         AccountSuspended,
         /// The campaign has no variant of this name.
         VariantNotFound,
+        /// The domain of its links is not verified, or not any more.
+        LinkDomainNotVerified,
     }
 }
 
@@ -274,6 +279,9 @@ fn test_error(rejection: CampaignTestRejection) -> SendCampaignTestError {
         CampaignTestRejection::Over => (Code::CampaignOver, &["campaignId"]),
         CampaignTestRejection::ContactNotFound => (Code::ContactNotFound, &["contactId"]),
         CampaignTestRejection::VariantNotFound => (Code::VariantNotFound, &["variant"]),
+        CampaignTestRejection::LinkDomainNotVerified => {
+            (Code::LinkDomainNotVerified, &["campaignId"])
+        }
         CampaignTestRejection::TooMany | CampaignTestRejection::Batch(BatchRejection::TooMany) => {
             (Code::TooManyNumbers, &["to"])
         }

@@ -52,6 +52,10 @@ user_error! {
         DuplicateVariantName,
         /// The weight of a variant is not from 1 to 100.
         InvalidVariantWeight,
+        /// There is no such domain, or it is not verified.
+        LinkDomainNotVerified,
+        /// `{{preferences}}` stands in the text, and the operator has set no public address.
+        PreferencesUnavailable,
     }
 }
 
@@ -64,6 +68,7 @@ macro_rules! variant_code {
             VariantFault::InvalidWeight => ($code::InvalidVariantWeight, &["weight"]),
             VariantFault::Text(_) => ($code::InvalidText, &["text"]),
             VariantFault::UnknownAttribute => ($code::UnknownAttribute, &["text"]),
+            VariantFault::NoPreferencePages => ($code::PreferencesUnavailable, &["text"]),
         }
     };
 }
@@ -101,6 +106,8 @@ impl From<Write> for CreateCampaignError {
             Write::InvalidSendAtLocal => (Code::InvalidSendAtLocal, &["sendAtLocal"]),
             Write::TwoTimes => (Code::TwoTimes, &["sendAtLocal"]),
             Write::TooManyActive => (Code::TooManyActiveCampaigns, &[]),
+            Write::LinkDomainNotVerified => (Code::LinkDomainNotVerified, &["linkDomainId"]),
+            Write::NoPreferencePages => (Code::PreferencesUnavailable, &["text"]),
         };
         let path = placed(rejection, path);
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -149,6 +156,10 @@ user_error! {
         /// It retries another campaign, whose variants' names and weights it keeps: only their texts
         /// can be changed.
         VariantsOfRetry,
+        /// There is no such domain, or it is not verified.
+        LinkDomainNotVerified,
+        /// `{{preferences}}` stands in the text, and the operator has set no public address.
+        PreferencesUnavailable,
     }
 }
 
@@ -178,6 +189,8 @@ impl From<Write> for UpdateCampaignError {
             Write::UnknownAttribute => (Code::UnknownAttribute, &["text"]),
             Write::Audience(_) | Write::AudienceOfRetry => (Code::InvalidAudience, &["audience"]),
             Write::InvalidRate => (Code::InvalidRate, &["ratePerS"]),
+            Write::LinkDomainNotVerified => (Code::LinkDomainNotVerified, &["linkDomainId"]),
+            Write::NoPreferencePages => (Code::PreferencesUnavailable, &["text"]),
         };
         let path = placed(rejection, path);
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -321,6 +334,8 @@ status_error! {
         AudienceGone,
         /// As many campaigns are scheduled, run or are paused as may: 100.
         TooManyActiveCampaigns,
+        /// The domain of its links is not verified, or not any more.
+        LinkDomainNotVerified,
     }
     |rejection| match rejection {
         LifecycleRejection::Schedule(Write::TooManyActive) => {
@@ -341,6 +356,7 @@ const fn start_code(why: StartRejection) -> StartCampaignErrorCode {
         StartRejection::EmptyAudience => Code::AudienceEmpty,
         StartRejection::AllSuppressed => Code::AudienceSuppressed,
         StartRejection::Audience(_) => Code::AudienceGone,
+        StartRejection::LinkDomainNotVerified => Code::LinkDomainNotVerified,
     }
 }
 

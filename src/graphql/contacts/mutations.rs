@@ -39,6 +39,8 @@ user_error! {
         InvalidKey,
         /// There is an attribute of this key.
         KeyTaken,
+        /// The key is `preferences`, which stands for the preference page in texts.
+        KeyReserved,
         /// There are as many attributes as there may be: 100.
         TooManyAttributes,
     }
@@ -217,6 +219,7 @@ impl ContactsMutation {
                 let (code, path): (_, &[&str]) = match rejection {
                     CreateAttributeRejection::InvalidKey => (Code::InvalidKey, &["key"]),
                     CreateAttributeRejection::KeyTaken => (Code::KeyTaken, &["key"]),
+                    CreateAttributeRejection::KeyReserved => (Code::KeyReserved, &["key"]),
                     CreateAttributeRejection::TooMany => (Code::TooManyAttributes, &[]),
                 };
                 let error = CreateContactAttributeError::new(code, path, rejection);

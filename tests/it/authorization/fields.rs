@@ -3,10 +3,10 @@
 use heliograph::authz::Action::{
     self, CancelMessages, CreateAccounts, DecideSenders, ManageAccount, ManageAccounts,
     ManageApiKeys, ManageBillingProfile, ManageCampaigns, ManageCarriers, ManageConsent,
-    ManageContacts, ManageCredit, ManageInvoices, ManageOwnSessions, ManagePrices,
-    ManageProcessors, ManageSenders, Pay, ReadAccount, ReadAllAccounts, ReadAllBilling,
-    ReadApiKeys, ReadBilling, ReadCampaigns, ReadCarriers, ReadContacts, ReadMessageText,
-    ReadMessages, ReadSenders, SendMessages,
+    ManageContacts, ManageCredit, ManageInvoices, ManageLinkDomains, ManageOwnSessions,
+    ManagePrices, ManageProcessors, ManageSenders, Pay, ReadAccount, ReadAllAccounts,
+    ReadAllBilling, ReadApiKeys, ReadBilling, ReadCampaigns, ReadCarriers, ReadContacts,
+    ReadLinkDomains, ReadMessageText, ReadMessages, ReadSenders, SendMessages,
 };
 
 use self::Access::{Everybody, To};
@@ -57,6 +57,7 @@ pub enum Kind {
     ContactImport,
     ContactExport,
     Campaign,
+    LinkDomain,
 }
 
 /// Something that can be asked for.
@@ -262,6 +263,26 @@ pub const FIELDS: &[Field] = &[
         "query($id: ID!) { campaign(id: $id) { id status } }",
     ),
     unnamed("Query.campaigns", To(ReadCampaigns), "{ campaigns { nodes { id } } }"),
+    unnamed("Query.linkDomains", To(ReadLinkDomains), "{ linkDomains { nodes { id } totalCount } }"),
+    unnamed(
+        "Mutation.createLinkDomain",
+        To(ManageLinkDomains),
+        "mutation { createLinkDomain(input: { host: \"\" }) { userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.verifyLinkDomain",
+        To(ManageLinkDomains),
+        Kind::LinkDomain,
+        "mutation($id: ID!) { verifyLinkDomain(input: { linkDomainId: $id }) {
+            userErrors { code } } }",
+    ),
+    of_account(
+        "Mutation.deleteLinkDomain",
+        To(ManageLinkDomains),
+        Kind::LinkDomain,
+        "mutation($id: ID!) { deleteLinkDomain(input: { linkDomainId: $id }) {
+            userErrors { code } } }",
+    ),
     // There is no such campaign, and whoever may ask is told so.
     unnamed(
         "Subscription.campaignProgress",
@@ -1061,6 +1082,7 @@ pub const NODES: &[NodeKind] = &[
     NodeKind { outside: Some(ReadAllBilling), ..inside("Invoice", Kind::Invoice, ReadBilling) },
     NodeKind { outside: Some(ReadAllBilling), ..inside("TaxRate", Kind::TaxRate, ReadAllBilling) },
     inside("Campaign", Kind::Campaign, ReadCampaigns),
+    inside("LinkDomain", Kind::LinkDomain, ReadLinkDomains),
 ];
 
 /// A part that needs more than the whole.

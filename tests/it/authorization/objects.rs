@@ -30,6 +30,7 @@ use heliograph::events::{self, NewEvent};
 use heliograph::identity::{
     AcceptOwnerLink, CreateApiKey, IdentityService, SignedIn, create_api_key,
 };
+use heliograph::links::domains;
 use heliograph::messages::opt_out::{self, Numbers};
 use heliograph::routing::{self, NewRoute};
 use heliograph::senders;
@@ -317,7 +318,7 @@ async fn pay(node: &Served, account_id: AccountId) -> [(Kind, String); 5] {
 }
 
 /// A contact, and what goes with it.
-async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 10] {
+async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 11] {
     let new = NewAttribute { key: "city".to_owned(), kind: AttributeKind::Text };
     let attribute = contacts::create_attribute(ctx, new).await.unwrap();
     let new = NewContact { number: "+447400123456".to_owned(), ..NewContact::default() };
@@ -366,8 +367,10 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 10] {
         send_at: None,
         send_at_local: None,
         rate_per_s: None,
+        link_domain_id: None,
     };
     let campaign = campaigns::create(ctx, new).await.unwrap();
+    let link_domain = domains::create(ctx, "go.lamps.example").await.unwrap();
     let filter = ConsentFilter::default();
     let page = consent::suppressions_page(ctx, &filter, &PageRequest::default()).await.unwrap();
     [
@@ -381,6 +384,7 @@ async fn keep_contacts(ctx: &Ctx) -> [(Kind, String); 10] {
         (Kind::ContactImport, import.id.to_string()),
         (Kind::ContactExport, export.id.to_string()),
         (Kind::Campaign, campaign.id.to_string()),
+        (Kind::LinkDomain, link_domain.id.to_string()),
     ]
 }
 

@@ -302,7 +302,7 @@ both_stores! {
         for (n, times) in [(0, 3), (5, 1)] {
             for token in tokens(&house, &texts[n]) {
                 for _ in 0..times {
-                    assert!(links.follow(&token, Some(&phone)).await.unwrap().is_some());
+                    assert!(links.follow(&token, None, Some(&phone)).await.unwrap().is_some());
                 }
             }
         }

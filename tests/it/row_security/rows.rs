@@ -115,6 +115,7 @@ const OF_ACCOUNT: &[&str] = &[
     "INSERT INTO campaign_variant VALUES ('{a}', '{a}', 1, 'A', 'x', 1)",
     "INSERT INTO invoice_run VALUES ('{a}', 'USD', 0)",
     "INSERT INTO short_link VALUES ('{a}', {number}, '{a}', 'https://a.example', 0)",
+    "INSERT INTO link_domain VALUES ('{a}', '{a}', 'go{number}.example', 1, 0, 0, NULL)",
     "INSERT INTO link_click VALUES ('{a}', '{a}', {number}, '{a}', 0, 0, true, 0)",
     "INSERT INTO contact_import VALUES ('{a}', '{a}', 0, NULL, NULL, '', NULL, '\\x{hex}{hex}', 0, 0, 0, \
      0, 0, 1, 0, 0, 0, 0, 0, true, NULL, NULL, 1, 0, 0)",
