@@ -39,8 +39,8 @@ pub enum RetryRejection {
 }
 
 /// Makes a draft of a campaign to those whose messages of `retried` failed for a reason that may have
-/// passed. Who that is, is found when it starts; each keeps the variant that they had. Idempotent: while that campaign is not over, another
-/// call answers [`RetryRejection::AlreadyRetried`].
+/// passed. Who that is, is found when it starts; each keeps the variant that they had. Idempotent:
+/// while that campaign is not over, another call answers [`RetryRejection::AlreadyRetried`].
 ///
 /// # Errors
 /// [`RetryRejection`], or a failure.

@@ -59,6 +59,7 @@ impl Settings {
             self.links.base_url.trim_end_matches('/').to_owned()
         }
     }
+
     /// Hosts of the installation itself: those of its public address and of its short links.
     pub fn own_hosts(&self) -> [String; 2] {
         [self.public_url(), self.short_link_base()].map(|url| {

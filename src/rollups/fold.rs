@@ -328,8 +328,8 @@ async fn read_messages(
     let sql = "SELECT message.account_id, message.id, message.is_test, message.country, \
         message.carrier_id, message.route_id, message.sender, message.class, message.currency, \
         message.purse, message.parts, message.unit_price_nanos, message.price_micros, \
-        message.charged_micros, message.charged_version, message.campaign_id, message.variant FROM rows CROSS JOIN message \
-        WHERE message.account_id = rows.account_id AND message.id = rows.id";
+        message.charged_micros, message.charged_version, message.campaign_id, message.variant \
+        FROM rows CROSS JOIN message WHERE message.account_id = rows.account_id AND message.id = rows.id";
     let rows = rows.read(db, sql, Vec::new()).await?;
     let mut kinds = HashSet::new();
     rows.iter()
