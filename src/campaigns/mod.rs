@@ -17,9 +17,9 @@
 //!   that are made again are the same.
 //!
 //! `template` (text with merge fields), `addresses` (links and preference pages in it), `variants`
-//! (several of them), `wording` (what is said to whom), `commands` (make and change), `lifecycle` (what a person
-//! does with one), `work` (the worker), `preview` (what it would take, and tests), `queries`,
-//! `progress` (the stream), `retry` (campaigns to those whose message failed).
+//! (several of them), `wording` (what is said to whom), `commands` (make and change), `lifecycle`
+//! (what a person does with one), `work` (the worker), `preview` (what it would take, and tests),
+//! `queries`, `progress` (the stream), `retry` (campaigns to those whose message failed).
 
 mod addresses;
 mod commands;

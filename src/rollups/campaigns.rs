@@ -9,9 +9,9 @@ use std::ops::AddAssign;
 use entity::enums::MessageStatus;
 use entity::ids::{AccountId, CampaignId};
 use sea_orm::DbErr;
+use sea_orm::sea_query::Value;
 
 use crate::db::{Bulk, BulkColumn, BulkType, Tx};
-use sea_orm::sea_query::Value;
 
 /// The columns of counts, in the order of [`bucket`].
 const BUCKETS: [&str; 12] = [

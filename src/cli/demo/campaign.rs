@@ -1,6 +1,6 @@
-//! The campaign of the demo: one text to all imported contacts, followed live. Some of the phones
-//! answer, some of those want no more, and some follow the link in it; in the end the API has to say
-//! what the phones did.
+//! The campaign of the demo: one of two texts to each imported contact, followed live. Some of the
+//! phones answer, some of those want no more, and some follow the link in it; in the end the API has
+//! to say what the phones did.
 
 use std::time::Duration;
 
