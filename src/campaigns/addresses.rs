@@ -1,10 +1,9 @@
 //! The addresses of ours in a campaign's messages: short links, on the account's own domain if the
 //! campaign names one, and the recipient's preference page.
 
-use entity::account;
 use entity::campaign::Model;
 use entity::ids::{AccountId, LinkDomainId};
-use sea_orm::{DbErr, EntityTrait};
+use sea_orm::DbErr;
 
 use super::template::Template;
 use crate::contacts::{AttributeValue, PREFERENCES_KEY, Person};
@@ -12,7 +11,7 @@ use crate::ctx::Ctx;
 use crate::db::Tx;
 use crate::links::{Shortener, domains};
 use crate::messages::preferences;
-use crate::types::phone::{PhoneNumber, Region};
+use crate::types::phone::PhoneNumber;
 
 /// The domain of a campaign's links is not the account's, or not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,30 +39,35 @@ pub(super) async fn may_use(
     }
 }
 
-/// What makes the short links of one of a campaign's texts; texts with the same address share its
-/// row.
-pub(super) async fn shortener(
+/// What makes the short links of some of a campaign's texts, in their order; texts with the same
+/// address share its row.
+pub(super) async fn shorteners(
     ctx: &Ctx,
     campaign: &Model,
-    template: &Template,
-) -> Result<Result<Shortener, NotVerified>, DbErr> {
+    templates: Vec<&Template>,
+) -> Result<Result<Vec<Shortener>, NotVerified>, DbErr> {
     let base = match base(ctx, campaign).await? {
         Ok(base) => base,
         Err(NotVerified) => return Ok(Err(NotVerified)),
     };
-    let urls: Vec<&str> = template.links().collect();
-    let made = Shortener::of_campaign(ctx, campaign.account_id, campaign.id, &urls).await?;
-    Ok(Ok(on(made, base)))
+    let mut shorteners = Vec::with_capacity(templates.len());
+    for template in templates {
+        let urls: Vec<&str> = template.links().collect();
+        let made = Shortener::of_campaign(ctx, campaign.account_id, campaign.id, &urls).await?;
+        shorteners.push(on(made, base.clone()));
+    }
+    Ok(Ok(shorteners))
 }
 
-/// What shows as long links as [`shortener`] would make, and makes nothing.
+/// What shows as long links as [`shorteners`] would make, and makes nothing.
 pub(super) async fn unmade(
     ctx: &Ctx,
     campaign: &Model,
-    template: &Template,
-) -> Result<Result<Shortener, NotVerified>, DbErr> {
+    templates: Vec<&Template>,
+) -> Result<Result<Vec<Shortener>, NotVerified>, DbErr> {
     let base = base(ctx, campaign).await?;
-    Ok(base.map(|base| on(Shortener::unmade(ctx, template.links().count()), base)))
+    let unmade = |template: &Template| Shortener::unmade(ctx, template.links().count());
+    Ok(base.map(|base| templates.into_iter().map(|it| on(unmade(it), base.clone())).collect()))
 }
 
 fn on(shortener: Shortener, base: Option<String>) -> Shortener {
@@ -102,21 +106,4 @@ pub(super) fn add_preferences(
     if let Some(url) = url {
         person.values.insert(PREFERENCES_KEY.to_owned(), AttributeValue::Text(url));
     }
-}
-
-/// A number as people write it in E.164, or as it was written: what is none is refused when it is
-/// sent to.
-pub(super) async fn e164(
-    ctx: &Ctx,
-    account_id: AccountId,
-    numbers: Vec<String>,
-) -> Result<Vec<String>, DbErr> {
-    let account = account::Entity::find_by_id(account_id).one(ctx.db.reader()).await?;
-    let region = account.and_then(|account| account.default_region);
-    let region = region.and_then(|region| region.parse::<Region>().ok());
-    let e164 = |text: String| {
-        let number = PhoneNumber::parse(&text, region).or_else(|_| PhoneNumber::parse_test(&text));
-        number.map_or(text, |number| number.e164().to_owned())
-    };
-    Ok(numbers.into_iter().map(e164).collect())
 }

@@ -83,15 +83,11 @@ enum Written {
 pub(super) async fn expand(ctx: &Ctx, work: Work<'_>, campaign: &Model) -> Result<u64, Failed> {
     let wording = Wording::of(ctx, campaign).await?;
     let keys = wording.keys();
-    let mut shorteners = Vec::with_capacity(wording.choices.len());
-    for choice in &wording.choices {
-        let Ok(shortener) = addresses::shortener(ctx, campaign, &choice.template).await? else {
-            let reason = Some(CampaignReason::LinkDomainNotVerified);
-            end_by_itself(ctx, campaign, CampaignStatus::Paused, reason).await?;
-            return Ok(0);
-        };
-        shorteners.push(shortener);
-    }
+    let Ok(shorteners) = addresses::shorteners(ctx, campaign, wording.templates()).await? else {
+        let reason = Some(CampaignReason::LinkDomainNotVerified);
+        end_by_itself(ctx, campaign, CampaignStatus::Paused, reason).await?;
+        return Ok(0);
+    };
     let walk = Walk { ctx, tables: work.tables, campaign, wording, keys, shorteners };
     walk.walk((CHUNKS_OF_TURN / work.at_once.max(1)).max(1)).await
 }

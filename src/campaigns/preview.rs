@@ -22,6 +22,7 @@ use crate::contacts::{self, AudienceFault};
 use crate::ctx::Ctx;
 use crate::db::page;
 use crate::error::{Error, Failed};
+use crate::links::Shortener;
 use crate::messages::campaigns::{self as messages, Of};
 use crate::messages::commands::{self, BATCH_MAX, BatchRejection, SendInput, SendOutcome, Tables};
 use crate::messages::{Estimate, ItemError};
@@ -123,8 +124,8 @@ pub enum PreviewRejection {
 }
 
 /// What a campaign would take if it started now, with up to [`EXAMPLES_MAX`] examples. Each contact
-/// has the variant that it will get. Whoever may
-/// write to contacts with their values may see these in the texts.
+/// has the variant that it will get. Whoever may write to contacts with their values may see these in
+/// the texts.
 ///
 /// # Errors
 /// [`PreviewRejection`], or a failure.
@@ -156,8 +157,14 @@ pub async fn preview(
     let terms = billing::terms(ctx, account_id).await?;
     let mut by_choice = vec![Sums::default(); wording.choices.len()];
     let mut shown = Vec::new();
+    // As long as those that will be made: a preview makes nothing.
+    let templates = wording.templates();
+    let Ok(links) = addresses::unmade(ctx, &campaign, templates).await? else {
+        return Err(Error::Rejected(PreviewRejection::LinkDomainNotVerified));
+    };
+    let said = (&campaign, &wording, links.as_slice());
     for ids in sample.chunks(BATCH_MAX) {
-        for (which, example) in try_out(ctx, tables, (&campaign, &wording), ids).await? {
+        for (which, example) in try_out(ctx, tables, said, ids).await? {
             by_choice[which].add(&example.outcome);
             let is_wanted = wanted.variant.is_none() || example.variant == wanted.variant;
             if is_wanted && shown.len() < wanted.count.min(EXAMPLES_MAX) {
@@ -260,21 +267,14 @@ async fn sample(ctx: &Ctx, reachable: Select<contact::Entity>) -> Result<Vec<Con
         .await
 }
 
-/// Makes the messages to some contacts in memory. Says of each which of the campaign's texts it is.
+/// Makes the messages to some contacts in memory, with the links of each of the campaign's texts. Says
+/// of each which of them it is.
 async fn try_out(
     ctx: &Ctx,
     tables: &Tables,
-    (campaign, wording): (&Model, &Wording),
+    (campaign, wording, links): (&Model, &Wording, &[Shortener]),
     ids: &[ContactId],
 ) -> Result<Vec<(usize, Example)>, Error<PreviewRejection>> {
-    // As long as those that will be made: a preview makes nothing.
-    let mut links = Vec::with_capacity(wording.choices.len());
-    for choice in &wording.choices {
-        let Ok(shortener) = addresses::unmade(ctx, campaign, &choice.template).await? else {
-            return Err(Error::Rejected(PreviewRejection::LinkDomainNotVerified));
-        };
-        links.push(shortener.links(0));
-    }
     let mut people = contacts::people(&ctx.db, campaign.account_id, ids, &wording.keys()).await?;
     let mut texts = Vec::with_capacity(ids.len());
     let mut items = Vec::with_capacity(ids.len());
@@ -284,7 +284,7 @@ async fn try_out(
         let which = wording.place(*id);
         let template = &wording.choices[which].template;
         addresses::add_preferences(ctx, (campaign.account_id, template), Page::Unmade, &mut person);
-        let item = message(campaign, template, person, &links[which]);
+        let item = message(campaign, template, person, &links[which].links(0));
         texts.push((which, *id, item.text.clone()));
         items.push(item);
     }
@@ -386,17 +386,17 @@ pub async fn send_test(
             person.ok_or(Error::Rejected(CampaignTestRejection::ContactNotFound))?.values
         }
     };
-    let Ok(shortener) = addresses::shortener(ctx, &campaign, template).await? else {
+    let Ok(shorteners) = addresses::shorteners(ctx, &campaign, vec![template]).await? else {
         return Err(Error::Rejected(CampaignTestRejection::LinkDomainNotVerified));
     };
-    let links = shortener.links(0);
+    let links: Vec<String> = shorteners.iter().flat_map(|it| it.links(0)).collect();
     let to = |number: String| {
         let mut person = contacts::Person { number, values: values.clone() };
         addresses::add_preferences(ctx, (account_id, template), Page::Own, &mut person);
         message(&campaign, template, person, &links)
     };
     let numbers = match template.has_preferences() {
-        true => addresses::e164(ctx, account_id, test.to).await?,
+        true => contacts::e164(&ctx.db, account_id, test.to).await?,
         false => test.to,
     };
     let messages = numbers.into_iter().map(to).collect();

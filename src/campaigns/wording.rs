@@ -62,6 +62,11 @@ impl Wording {
         self.split.share(contact_id)
     }
 
+    /// Its texts, in the order of the choices.
+    pub(super) fn templates(&self) -> Vec<&Template> {
+        self.choices.iter().map(|choice| &choice.template).collect()
+    }
+
     /// The attributes that any of its texts names.
     pub(super) fn keys(&self) -> BTreeSet<String> {
         self.choices.iter().flat_map(|it| it.template.keys()).map(str::to_owned).collect()

@@ -57,6 +57,7 @@ pub use segments::{
     segment_contacts, segment_contacts_count, segments_by_ids, segments_count, segments_page,
     update_segment,
 };
+pub use store::e164;
 pub use time_zones::time_zones;
 
 /// The text attribute that says in which time zone a contact lives, where an account keeps it: its

@@ -7,7 +7,7 @@ use entity::{account, contact};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QuerySelect};
 
 use super::model::AttributeValue;
-use crate::db::{Bulk, BulkColumn, BulkType, Tx};
+use crate::db::{Bulk, BulkColumn, BulkType, Db, Tx};
 use crate::keys::{MasterKey, Purpose};
 use crate::types::phone::{PhoneNumber, Region};
 
@@ -37,6 +37,23 @@ pub(super) async fn default_region<C: ConnectionTrait>(
 /// A number as people write it: E.164, national with the account's default region, or a test number.
 pub(super) fn parse_number(text: &str, region: Option<Region>) -> Option<PhoneNumber> {
     PhoneNumber::parse_test(text).or_else(|_| PhoneNumber::parse(text, region)).ok()
+}
+
+/// Numbers as people write them in E.164, in their order; what is none stays as it was written.
+///
+/// # Errors
+/// The store's own.
+pub async fn e164(
+    db: &Db,
+    account_id: AccountId,
+    numbers: Vec<String>,
+) -> Result<Vec<String>, DbErr> {
+    let region = default_region(db.reader(), account_id).await?;
+    let e164 = |text: String| match parse_number(&text, region) {
+        Some(number) => number.e164().to_owned(),
+        None => text,
+    };
+    Ok(numbers.into_iter().map(e164).collect())
 }
 
 /// A contact, locked until the transaction ends.
